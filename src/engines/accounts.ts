@@ -19,14 +19,14 @@ export interface Account {
   /** The client's address by a PROXY header; null without one. */
   realPeer: string | null
   openedAt: number
-  /** On the wire, behind the handshakes: with TLS, the encrypted bytes. */
+  /** Bytes on the wire after the handshakes; with TLS, the encrypted bytes. */
   bytesIn: number
   bytesOut: number
   /** The client's FIN; its RST; the server's own FIN; the end of the connection. */
   events: { at: number; what: 'fin' | 'reset' | 'ended' | 'closed' }[]
   /** The headers of an upgrade to WebSocket, as the request had them; null for anything else. */
   headers: [name: string, value: string][] | null
-  /** For udp: how many came from there, and how many were answered; null for a connection. */
+  /** For udp: how many datagrams came, and how many were answered; null for a connection. */
   datagrams: { came: number; answered: number; largestBytes: number } | null
   /** The marks of what came; only for udp, and only if a check asks for them. */
   marks: MarksSeen | null
@@ -34,7 +34,7 @@ export interface Account {
 
 /** Which marks (DSCP and ECN, as one byte) datagrams had. */
 export interface MarksSeen {
-  /** Why they cannot be read here; null if they can. */
+  /** Why marks cannot be read here; null if they can. */
   refusedBecause: string | null
   came: { mark: number; datagrams: number }[]
 }
@@ -42,11 +42,11 @@ export interface MarksSeen {
 /** What can be done for a client of udp. */
 export interface DatagramClient {
   send(data: Buffer): void
-  /** Reads the marks of what it sends from now on, and sets this one on the answers. */
+  /** Reads the marks of its datagrams from now on, and sets this mark on the answers. */
   mark(mark: number, seen: MarksSeen): void
 }
 
-/** A thread keeps no more than that: the newest. */
+/** The most accounts that a thread keeps; older ones are forgotten. */
 const accountsMax = 2_000
 /** How long the threads that serve have to answer. */
 const collectMs = 2_000
@@ -57,7 +57,7 @@ interface KeptAccount {
   account: Account
   /** Brings its figures up to date. */
   update(): void
-  /** Handshakes are over: bytes count from now on. */
+  /** The handshakes are over: bytes count from now on. */
   begin?(): void
   /** Sends the last datagram to its client once more. */
   again?(): void
@@ -74,7 +74,7 @@ type ChannelMessage =
 class Accounts {
   /** Whether accounts are kept now. */
   isKeeping = false
-  /** What is served on this thread. */
+  /** The addresses that this thread serves. */
   readonly urls: string[] = []
   readonly #entries = new Map<Socket | string, KeptAccount>()
   #timer: NodeJS.Timeout | undefined
@@ -109,7 +109,7 @@ class Accounts {
     this.#entries.set(key, entry)
   }
 
-  /** Its handshakes are over. */
+  /** The handshakes of a connection are over. */
   begun(raw: Socket, forwarded: Forwarded | undefined): void {
     const entry = this.#entries.get(raw)
     if (!entry) return
@@ -117,14 +117,17 @@ class Accounts {
     if (forwarded) entry.account.realPeer = peerText(forwarded.source, forwarded.sourcePort)
   }
 
-  /** The request that it was upgraded by. @param raw names and values in turn, as Node has them */
+  /**
+   * Keeps the headers of the request that upgraded a connection.
+   * @param raw names and values in turn, as Node has them
+   */
   requested(socket: Socket, raw: readonly string[]): void {
     const entry = this.#entries.get(socket)
     if (!entry) return
     entry.account.headers = raw.flatMap((name, at) => (at % 2 === 0 ? [[name, raw[at + 1]!]] : []))
   }
 
-  /** A datagram came from there. */
+  /** A datagram came from a client. */
   datagram(url: string, peer: string, data: Buffer, client: DatagramClient): void {
     if (!this.isKeeping) return
     const key = `${url} ${peer}`
@@ -148,7 +151,7 @@ class Accounts {
     entry.again = () => client.send(copy)
   }
 
-  /** One of them was answered. */
+  /** A datagram of a client was answered. */
   answered(url: string, peer: string, bytes: number): void {
     const entry = this.isKeeping ? this.#entries.get(`${url} ${peer}`) : undefined
     if (!entry) return
@@ -193,7 +196,7 @@ const accountOf = (url: string, peer: string): Account => ({
 })
 
 const openChannel = () =>
-  // Node's has more than the type of the web says.
+  // In Node a BroadcastChannel can do more than its type says.
   new BroadcastChannel('yodel accounts') as BroadcastChannel & EventTarget
 
 const dataOf = (event: unknown) => (event as { data: ChannelMessage }).data
@@ -237,7 +240,9 @@ export class AllAccounts {
     this.#channel.unref()
   }
 
-  /** Has the threads keep accounts for this long from now on. Resolves when the threads know. */
+  /**
+   * Tells the threads to keep accounts for this long from now on. Resolves when the threads know.
+   */
   async keep(forMs: number): Promise<void> {
     this.#channel.postMessage({ keepMs: forMs } satisfies ChannelMessage)
     await this.list()
@@ -248,7 +253,10 @@ export class AllAccounts {
     this.#channel.postMessage({ again: peer } satisfies ChannelMessage)
   }
 
-  /** Has the marks of that client's datagrams read. Resolves when its thread does so. */
+  /**
+   * Tells the thread of that client to read the marks of its datagrams. Resolves when its thread
+   * does so.
+   */
   async mark(peer: string, mark: number): Promise<void> {
     this.#channel.postMessage({ marksOf: peer, mark } satisfies ChannelMessage)
     await this.list()

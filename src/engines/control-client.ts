@@ -35,7 +35,7 @@ export class ControlClient {
   /**
    * @param text the address that the server printed, with or without its token
    * @param answerMs how long an answer may take; undefined: for ever
-   * @throws UserError if it is none
+   * @throws UserError if the text is not such an address
    */
   constructor(text: string, token: string | undefined, answerMs?: number) {
     this.#answerMs = answerMs

@@ -17,9 +17,12 @@ export interface Engine {
   readonly name: EngineName
   /** Memory limits of its threads, mainly for young objects of JavaScript. */
   readonly resourceLimits?: ResourceLimits | undefined
-  /** Each thread has a table for its connections, as large as the limit of descriptors. */
+  /** Whether each thread has a table for its connections, as large as the limit of descriptors. */
   readonly tabled?: boolean | undefined
-  /** Why it cannot do this task on this machine, as a sentence, although the tables say it can. */
+  /**
+   * Why the engine cannot do this task on this machine, as a sentence. (What it can never do is in
+   * the tables.)
+   */
   refuses(task: Task): string | undefined
   /** Binds or connects. Whatever can fail for the user's reasons fails here, as a UserError. */
   open(task: Task, meter: Meter): Promise<OpenTask>

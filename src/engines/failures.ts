@@ -11,14 +11,14 @@ import type { FailureName } from '../metrics/meter.ts'
 import { tellingCode } from './os/resolver.ts'
 import { tlsMeaning } from '../wire/tls/failures.ts'
 
-/** How a system shows its addresses. */
+/** The command that shows the addresses of the machine, by system. */
 const addressCommand: Partial<Record<NodeJS.Platform, string>> = {
   linux: 'ip address',
   win32: 'ipconfig',
 }
 const showAddresses = addressCommand[process.platform] ?? 'ifconfig'
 
-/** Windows has no such limit. */
+/** What to try if descriptors run out. (Windows has no such limit.) */
 const moreDescriptors =
   process.platform === 'win32' ? 'Use fewer connections.' : 'Raise `ulimit -n`.'
 
@@ -72,7 +72,7 @@ export const errnoOf = (error: unknown): string => {
 
 /**
  * `Cannot listen on tcp://...: the address is already in use (EADDRINUSE).`
- * @param flag what the address is for, where it is not the argument
+ * @param flag the option that gave the address, if it is not the argument
  */
 export function explain(
   verb: 'listen on' | 'connect to',
@@ -114,7 +114,7 @@ export function reasonOf(error: Error): string | undefined {
   return code === '' || code.startsWith('ERR_') ? error.message : undefined
 }
 
-/** The same; for an error of the class `other`, at least its name. */
+/** Like reasonOf(), but for an error of the class `other` at least its name. */
 export function reasonWhy(error: unknown): string | undefined {
   // The message is a sentence; here it becomes a part of another one.
   if (error instanceof UserError) return error.message.replace(/\.$/, '')

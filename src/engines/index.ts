@@ -21,7 +21,7 @@ export const engines: Readonly<Record<EngineName, Engine>> = { node, uring, bloc
 /** The most preferred engine first. */
 const preference: EngineName[] = ['uring', 'node']
 
-/** What a task needs that an engine cannot do; ends the sentence `The NAME engine cannot`. */
+/** What a task needs and an engine cannot do: the end of the sentence `The NAME engine cannot`. */
 function missing(
   name: EngineName,
   task: Task,
@@ -30,7 +30,7 @@ function missing(
   const { transport } = task.address
   if (!engineSpeaks(name, transport)) return `speak ${transport}`
   if (!engineCan(name, task.kind)) return abilities[task.kind]
-  // One that is for another transport of the same server is no reason.
+  // An option for another transport of the same server is not a reason.
   const option = asked.find(row => isForTransport(row, transport) && !isForEngine(row, name))
   if (option) return option.where?.act
   const sharesPort = task.kind === 'serve' && task.sharePort

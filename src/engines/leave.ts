@@ -1,5 +1,5 @@
 /**
- * How a stopping server takes leave of its clients (docs/serve.md): when each is told, and how.
+ * How a stopping server ends its connections (docs/serve.md): when it tells each client, and how.
  * Only the decisions are here: an engine says which stage a connection has reached, and does what
  * is decided. A server that is told a second time to stop closes all connections at once.
  */
@@ -22,7 +22,7 @@ export interface DrainTime {
 export interface Seen {
   /** Nothing has come since the last look. */
   isQuiet: boolean
-  /** It was told that the server leaves. */
+  /** The client was told that the server leaves. */
   isTold: boolean
 }
 
@@ -30,7 +30,8 @@ export interface Seen {
 export type DrainStep = 'wait' | 'tell' | 'cut'
 
 export function nextStep({ drainMs, leavingMs }: DrainTime, { isQuiet, isTold }: Seen): DrainStep {
-  // It is told first, however short the drain is: what came before is still answered.
+  // A client is told before it is cut, however short the drain is: what it sent before is still
+  // answered.
   if (isTold) return leavingMs >= drainMs ? 'cut' : 'wait'
   return isQuiet || leavingMs >= Math.min(talkMs, drainMs / 2) ? 'tell' : 'wait'
 }
@@ -49,29 +50,32 @@ export type Unserved =
 
 /** The stages of a connection that is served. */
 export type Served =
-  /** Whatever is to be sent is in order behind what was sent. */
+  /** No answer is incomplete: whatever is sent next, such as FIN, comes after whole answers. */
   | 'open'
   /** An answer is under way that FIN would overtake, or cut short. */
   | 'answering'
-  /** The protocol has its own word for the end; it was sent, and the client has not answered it. */
+  /**
+   * The server has announced the end in its protocol (close_notify, a close frame, GOAWAY), and the
+   * client has not answered it yet.
+   */
   | 'told'
-  /** All but FIN is said. */
+  /** The protocol has ended on both sides; only FIN is missing. */
   | 'over'
 
 /** What to do with a connection that is told. */
 export type Parting =
   /** Close it at once: nothing has come that could be answered. */
   | 'cut'
-  /** Nothing yet: what keeps it open ends by itself. Ask again then. */
+  /** Nothing yet: a handshake or an answer is under way, and ends by itself. Ask again then. */
   | 'later'
-  /** Say in the words of its protocol that the server leaves. */
+  /** Announce the end in the protocol of the connection. */
   | 'announce'
   /** Send FIN, behind everything that is still to be sent. */
   | 'end'
 
-/** How a server leaves, by what is spoken on a connection. */
+/** How a server ends a connection, by its protocol. */
 const manners = {
-  /** There is no word but FIN. */
+  /** Only FIN can announce the end. */
   bytes: { open: 'end', answering: 'later' },
   /** close_notify, then FIN (RFC 8446 section 6.1). */
   tls: { open: 'announce', answering: 'announce' },
@@ -106,5 +110,5 @@ export function partingOf(stage: Unserved | Served, manner: Manner = 'bytes'): P
 /** How long a client that was refused may take to read why. */
 export const lingerMs = 1_000
 
-/** How long a client may take to close after the last word of a protocol. */
+/** How long a client may take to close after the protocol has ended. */
 export const closeWithinMs = (drainMs: number): number => Math.max(drainMs, lingerMs)

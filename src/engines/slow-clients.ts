@@ -1,7 +1,7 @@
 /**
- * Which clients are too slow: those that others wait for in a handshake, and idle ones. Time is
- * counted in scans, not by the clock: so no client is called slow because this thread was too busy
- * to read it, or because the whole process slept.
+ * Decides which clients are too slow: in a handshake while others wait, or idle for too long. Time
+ * is counted in scans, not by the clock: so no client is called slow because this thread was too
+ * busy to read it, or because the whole process slept.
  */
 
 /** The time from one scan of the handshakes to the next. */
@@ -19,14 +19,14 @@ const laterScans = 12
 export const isSlow = (scans: number, isAnswered: boolean): boolean =>
   scans > (isAnswered ? laterScans : firstScans)
 
-/** Whether it is too early for any to be slow: so are all that began later. */
+/** Whether a handshake cannot be slow yet; then no handshake that began later can. */
 export const isEarly = (scans: number): boolean => !isSlow(scans, false)
 
-/** How many handshakes may be under way at once; other connections wait with their first bytes. */
+/** How many handshakes may be under way at once. The first bytes of further connections wait. */
 export const underWayMax = 1_000
 
 /** Scans per idle timeout: an idle connection is closed at most a quarter of the timeout late. */
 export const idleScans = 4
 
-/** @param scans how many times in a row nothing had moved */
+/** @param scans how many scans in a row have found that nothing moved */
 export const isIdle = (scans: number): boolean => scans >= idleScans

@@ -1,6 +1,6 @@
 /**
  * Whether the kernel says when replies come to a load (SO_TIMESTAMPNS, socket(7)): then a reply
- * that waits until its thread reads it does not count as late. Two kinds of loads go without:
+ * that waits until its thread reads it does not count as late. Two kinds of loads have no stamps:
  * closed loops, since stamps cost them processor time, and unix sockets, for which the kernel has
  * no stamps.
  */

@@ -9,7 +9,10 @@ export function wroteBeside(socket: Socket, bytes: number): void {
   besideNode.set(socket, (besideNode.get(socket) ?? 0) + bytes)
 }
 
-/** Some may still be in this process (node/core/unsent). 0 if the stream does not count them. */
+/**
+ * How many bytes were written to a stream. Some may still be in this process (node/core/unsent). 0
+ * if the stream does not count them.
+ */
 export function writtenTo(stream: Duplex): number {
   const byNode = 'bytesWritten' in stream ? (stream as Socket).bytesWritten : 0
   return byNode + (besideNode.get(stream) ?? 0)

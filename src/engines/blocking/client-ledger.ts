@@ -13,7 +13,7 @@ interface Client extends ClientBegins {
   slot: number
 }
 
-/** What the pool knows of a thread. */
+/** What the pool shares with a thread. */
 export interface ThreadMemory {
   /** The thread's own counters, of all its clients so far. */
   counters: Float64Array
@@ -55,7 +55,7 @@ export class ClientLedger {
     }
   }
 
-  /** @param bytesIn of all clients of the thread so far, like `bytesOut` */
+  /** @param bytesIn the bytes of all clients of the thread so far; so is `bytesOut` */
   #update({ slot, inBefore, outBefore }: Client, bytesIn: number, bytesOut: number, now: number) {
     if (slot === -1) return
     const [received, sent] = [bytesIn - inBefore, bytesOut - outBefore]

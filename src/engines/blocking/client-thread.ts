@@ -31,7 +31,10 @@ export interface ClientThreadInput {
   kill: Int32Array | undefined
 }
 
-/** Reported of each client where there is a ledger. Instants are milliseconds since 1970. */
+/**
+ * What the thread reports of each client if there is a ledger. Instants are milliseconds since
+ * 1970.
+ */
 export interface ClientBegins {
   /** The client's number among those of this thread. */
   number: number
@@ -51,7 +54,9 @@ export interface ClientEnds {
   bytesOut: number
 }
 
-/** Whether it waits for a client; and the present client. */
+/**
+ * The messages of a thread: whether it waits for a client, and what it reports of the present one.
+ */
 export type FromClientThread = 'waiting' | 'serving' | ClientBegins | ClientEnds
 
 /**
@@ -69,7 +74,7 @@ let leavingSinceMs: number | undefined
 
 // accept() has a timeout too: a thread that is blocked for ever could not be ended.
 setTimeouts(input.listenFd, callTimeoutMs)
-/** Which client it is, from 1. */
+/** The number of the present client, counted from 1. */
 let number = 0
 while (number < input.clients) {
   if (number > 0) post('waiting')
@@ -124,7 +129,7 @@ function count(errorName: string) {
   ]!++
 }
 
-/** Whether a client that is still there is to be cut. */
+/** Whether the drain is over, so that the client is cut off. */
 function isOver(): boolean {
   if (stopping() === stopWord.drain) leavingSinceMs ??= performance.now()
   if (leavingSinceMs === undefined) return false
@@ -217,7 +222,7 @@ function sendAll(fd: number, length: number): string | undefined {
   return undefined
 }
 
-/** FIN; then whatever still comes is read, or the system would answer it with RST. */
+/** Sends FIN, and reads whatever still comes: the system would answer unread bytes with RST. */
 function finish(fd: number): 'killed' | undefined {
   libc.shutdown(fd, SHUT_WR)
   while (stopping() === stopWord.drain && !isOver()) {

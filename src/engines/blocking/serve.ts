@@ -100,7 +100,10 @@ class ClientThreads implements OpenTask {
     this.#keepOneWaiting()
   }
 
-  /** Without descriptors there are no threads; the clients wait in the backlog meanwhile. */
+  /**
+   * A thread could not start because no descriptors are left: clients wait in the backlog
+   * meanwhile.
+   */
   #onError(error: Error) {
     if ((error as NodeJS.ErrnoException).code !== 'ERR_WORKER_INIT_FAILED') return this.#fail(error)
     this.#ended[counter.pausedForDescriptors]!++

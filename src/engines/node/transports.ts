@@ -19,11 +19,11 @@ interface NodeTransport {
   dial: Dial
   load(task: LoadTask, meter: Meter): Promise<OpenTask>
   flow(task: FlowTask, meter: Meter): Promise<OpenTask>
-  /** Why it cannot do a task, as a sentence. */
+  /** Why the transport cannot do a task, as a sentence. */
   refuses?(task: Task): string | undefined
 }
 
-/** In the order in which a connection goes through them. */
+/** The handshakes of a server, in their order. */
 async function handshakesOf({ proxy, address, ...task }: ServeTask): Promise<Handshake[]> {
   const handshakes: Handshake[] = []
   if (proxy) handshakes.push((await import('./core/proxy.ts')).readsProxy(proxy))
@@ -33,12 +33,12 @@ async function handshakesOf({ proxy, address, ...task }: ServeTask): Promise<Han
 }
 
 interface OverConnections {
-  /** What accepts its clients, if not node:net. */
+  /** Accepts clients, if node:net cannot do that for the transport. */
   listen?: Listen
   /** The protocol spoken with a client. */
   protocol: () => Promise<CreateProtocol>
   dial: Dial
-  /** How a session in band is dialled, if that is another way. */
+  /** How to dial a session in band, if not by `dial`. */
   flowDial?: Dial
   /** Loads what dialling needs, so that no connection that is timed has to wait for it. */
   preload?: () => Promise<unknown>
@@ -82,7 +82,7 @@ const bytes = overConnections({
 
 const messages = overConnections({
   protocol: async () => (await import('./ws/echo.ts')).createMessages,
-  /** Messages over a stream of bytes; the time limit is for both together. */
+  /** Opens WebSocket over a stream of bytes. One time limit is for both. */
   async dial(target, timeoutMs, signal) {
     const startedMs = performance.now()
     // Loaded before dialling: a server may send something at once, such as an alert.

@@ -10,15 +10,17 @@ import { libcOf64Bits, type Libc } from './libc.ts'
 
 export interface Alarm {
   /**
-   * Sets when it wakes the loop, on the clock of this thread, instead of the instant set before.
+   * Sets when the alarm wakes the loop, on the clock of this thread. This replaces the instant that
+   * was set before.
    */
   set(atNs: number): void
   close(): void
 }
 
 /**
- * Undefined where there is none: it needs Linux, FFI, and a free descriptor.
- * @param onAlarm called when it wakes; an alarm that was set anew meanwhile may still be heard
+ * Opens an alarm; undefined if that is not possible. It needs Linux, FFI, and a free descriptor.
+ * @param onAlarm called at the instant; it may also be called for an earlier instant that was
+ * replaced
  */
 export function openAlarm(onAlarm: () => void): Alarm | undefined {
   const libc = libcOf64Bits()
@@ -26,12 +28,12 @@ export function openAlarm(onAlarm: () => void): Alarm | undefined {
   const timer = libc.timerfd_create(CLOCK_MONOTONIC, O_CLOEXEC | TFD_NONBLOCK)
   if (timer < 0) return undefined
   const fd = readEnd(libc)
-  // A read gives how often it went off, in 8 bytes.
+  // A read returns 8 bytes: how often the timer has expired.
   const onread = { buffer: new Uint8Array(8), callback: () => (onAlarm(), true) }
   const socket =
     fd < 0 ? undefined : new Socket({ fd, writable: false, onread } as SocketConstructorOpts)
-  // Node takes the descriptor for that of a pipe. It has not read from it yet, so the timer can
-  // still take its place.
+  // Node believes that the descriptor is a pipe. It has not read from it yet, so the timer can
+  // still be put in its place.
   const isTimer = socket !== undefined && libc.dup3(timer, fd, O_CLOEXEC) === fd
   libc.close(timer)
   if (!isTimer) {
@@ -44,7 +46,7 @@ export function openAlarm(onAlarm: () => void): Alarm | undefined {
   return {
     set(atNs) {
       const mostNs = performance.now() * 1e6 + timerMaxMs * 1e6
-      // An instant of 0 would stop it.
+      // An instant of 0 would disarm the timer.
       const at = Math.max(1, Math.min(atNs, mostNs) + offsetNs)
       words[4] = at / 1e9
       words[6] = at % 1e9

@@ -1,7 +1,10 @@
 /** The descriptor of a socket of node:dgram, for questions to the kernel. */
 import type { Socket } from 'node:dgram'
 
-/** Node has no public name for it, and warns where its old one is used (DEP0112). */
+/**
+ * Finds the descriptor. Node has no public name for it, and warns if the old private one is used
+ * (DEP0112).
+ */
 export function descriptorOf(socket: Socket): number | undefined {
   const state = Object.getOwnPropertySymbols(socket).find(
     symbol => symbol.description === 'state symbol',

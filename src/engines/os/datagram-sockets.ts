@@ -25,16 +25,16 @@ const ipv4MaxBytes = 65_507
 const ipv6MaxBytes = 65_527
 
 /**
- * What the system keeps for us while we are busy; it gives no more than net.core.rmem_max allows.
- * A datagram of 64 bytes takes about 768 of it.
+ * The receive buffer to ask for; the system gives no more than net.core.rmem_max. A datagram of 64
+ * bytes takes about 768 bytes of it.
  */
 export const bufferBytes = 4 * 2 ** 20
 
 export interface DatagramSocket {
   readonly fd: number
-  /** With the port that the system gave. */
+  /** The address, with the port that the system gave. */
   readonly address: HostAddress
-  /** How long the names (sockaddr) of its family are. */
+  /** How many bytes a sockaddr of its family has. */
   readonly nameBytes: number
 }
 
@@ -67,7 +67,10 @@ export async function bindDatagrams(
   }
 }
 
-/** One that receives only what comes from there. @throws the system's error */
+/**
+ * Opens a socket that receives only from this address.
+ * @throws the system's error
+ */
 export function connectDatagrams(
   libc: Libc,
   address: HostAddress,
@@ -103,7 +106,7 @@ export function checkDestinations({ address, sizes }: LoadTask, hosts: readonly 
 /** A socket with room for a burst. @throws the system's error */
 export function openDatagrams(libc: Libc, family: number): number {
   const fd = checked(libc, libc.socket(family, SOCK_DGRAM | SOCK_CLOEXEC, 0))
-  // Linux cuts what is too much.
+  // Linux reduces a size that is too large.
   setOption(libc, fd, SOL_SOCKET, SO_RCVBUF, bufferBytes)
   setOption(libc, fd, SOL_SOCKET, SO_SNDBUF, bufferBytes)
   return fd

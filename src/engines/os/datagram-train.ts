@@ -8,31 +8,36 @@ import { loadLibc, type Libc } from './libc.ts'
 import { mapOwned } from './owned-memory.ts'
 import { socketNameOf } from './sockets.ts'
 
-/** The most datagrams in one (UDP_MAX_SEGMENTS is 128 since 6.9), and the most bytes. */
+/** The most datagrams in a train (UDP_MAX_SEGMENTS is 128 since 6.9), and the most bytes. */
 export const trainMax = 64
 export const trainMaxBytes = 65_507
 
-/** In one mapping: msghdr, its control message, its one piece, the name of the peer; the bytes. */
+/**
+ * Where things lie in one mapping: msghdr, its control message, its only iovec, the sockaddr of the
+ * peer, the bytes.
+ */
 const controlAt = 64
 const pieceAt = 96
 const nameAt = 128
 const bytesAt = 4096
 const TWO32 = 2 ** 32
 
-/** Later there is room. */
+/** Errors after which there will be room later. */
 const full = new Set<number>([errno.AGAIN, errno.NOBUFS])
 const { IO, INVAL, MSGSIZE, NOPROTOOPT, OPNOTSUPP } = errno
 const cannot = new Set<number>([IO, INVAL, MSGSIZE, NOPROTOOPT, OPNOTSUPP])
 
-/** Whether the system, or the path, does not take them together: each is to be sent by itself. */
+/**
+ * Whether the system, or the path, refuses trains, so that each datagram has to be sent by itself.
+ */
 export const isForSingle = (result: number): boolean => cannot.has(result)
 
 export type TrainSent = 'sent' | 'full' | 'cannot' | { failed: string }
 
 export class DatagramTrain {
-  /** Where the datagrams are to be, end to end. */
+  /** Memory for the datagrams, which are written end to end. */
   readonly room: Buffer
-  /** How many at most. */
+  /** How many datagrams fit at most. */
   readonly count: number
   readonly #libc: Libc
   readonly #head: Buffer
@@ -70,7 +75,7 @@ export class DatagramTrain {
   }
 
   /**
-   * Undefined where this system cannot.
+   * Makes a train for one peer; undefined if this system cannot send trains.
    * @param peer undefined: the socket is connected
    */
   static to(sizeBytes: number, peer?: HostAddress): DatagramTrain | undefined {

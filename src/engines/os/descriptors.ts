@@ -12,7 +12,7 @@ export function descriptorLimit(): number {
   return soft === undefined || soft === 'unlimited' ? Infinity : Number(soft)
 }
 
-/** How many are open now; 0 if unknown. */
+/** How many descriptors are open now; 0 if that is not known. */
 export function descriptorsOpen(): number {
   if (process.platform !== 'linux') return 0
   // One of them is the descriptor of the folder itself.
@@ -20,10 +20,13 @@ export function descriptorsOpen(): number {
 }
 
 /**
- * Kept free for everything that is not a client: a paused listener's duplicate, files that are
- * read meanwhile, and one client more for every other listener of this process.
+ * How many descriptors are kept free for everything that is not a client: a paused listener's
+ * duplicate, files that are read meanwhile, and one client more for every other listener of this
+ * process.
  */
 export const reserved = (limit: number): number => Math.min(64, Math.ceil(limit / 8))
 
-/** When to try again if none is left: they may also be freed by something other than a client. */
+/**
+ * When to try again if no descriptor is left. (Other things than clients free descriptors, too.)
+ */
 export const descriptorRetryMs = 100

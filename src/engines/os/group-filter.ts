@@ -1,8 +1,8 @@
 /**
  * Filters datagrams that were sent to a whole network or group: if every machine answered them, one
  * datagram would cause many. A socket bound to one address never gets them. A socket bound to all
- * addresses gets them, and cannot tell them from others; so a filter in the kernel drops them
- * (socket(7), SO_ATTACH_FILTER). Linux.
+ * addresses gets them, and cannot distinguish them from others. So a filter in the kernel drops
+ * them (socket(7), SO_ATTACH_FILTER). Linux.
  */
 import { isIPv4 } from 'node:net'
 import { networkInterfaces } from 'node:os'
@@ -16,7 +16,7 @@ const LOAD_BYTE = 0x30
 const JUMP_IF_EQUAL = 0x15
 const JUMP_IF_AT_LEAST = 0x35
 const RETURN = 0x06
-/** Where the header of IP begins, and what else the system knows of the packet. */
+/** Offsets at which a filter finds the IP header, and other facts about the packet. */
 const NETWORK = 0xfff00000
 const PROTOCOL = 0xfffff000
 const PACKET_TYPE = 0xfffff004
@@ -35,8 +35,8 @@ interface Step {
 }
 
 /**
- * Has the system drop what was sent to a broadcast or multicast address before the socket gets it,
- * unless the rule is allowed. Returns whether this could be done.
+ * Makes the system drop datagrams that were sent to a broadcast or multicast address, unless the
+ * rule is lifted. Returns whether this could be done.
  */
 export function keepOutGroups(
   fd: number | undefined,
@@ -64,7 +64,7 @@ export function keepOutGroups(
 
 function programFor(allow: readonly DatagramRule[], broadcasts: ReadonlySet<string>) {
   const [broadcast, multicast] = [!allow.includes('broadcast'), !allow.includes('multicast')]
-  // Jumps go 255 steps at most.
+  // A jump can skip 255 steps at most, so the list is limited.
   const known = [...broadcasts].filter(address => isIPv4(address)).slice(0, 200)
   const equal = (k: number): Step => ({ code: JUMP_IF_EQUAL, k, goTo: 'drop' })
   const ipv4: Step[] = [

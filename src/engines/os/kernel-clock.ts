@@ -1,7 +1,7 @@
 /**
- * When the kernel received something, on the clock of this thread. The kernel stamps what arrives
- * (SO_TIMESTAMPNS, socket(7)) by CLOCK_REALTIME, and nowNs() is CLOCK_MONOTONIC. The
- * difference of the two changes only when the clock of the system is set.
+ * Converts the kernel's stamps to the clock of this thread. The kernel stamps what arrives
+ * (SO_TIMESTAMPNS, socket(7)) by CLOCK_REALTIME, and nowNs() is CLOCK_MONOTONIC. The difference of
+ * the two changes only when the clock of the system is set.
  */
 import { nowNs } from '../../vocabulary/clock.ts'
 import { CLOCK_REALTIME, SOL_SOCKET, SO_TIMESTAMPNS } from './kernel-numbers.ts'
@@ -14,9 +14,9 @@ export const stampControlBytes = 32
 export const isStamp = (words: Int32Array | Uint32Array, word: number): boolean =>
   words[word + 2] === SOL_SOCKET && words[word + 3] === SO_TIMESTAMPNS
 
-/** Of this many looks the best one counts: that in which least time passed. */
+/** How often both clocks are read in a row. The reading that took the least time counts. */
 const looks = 9
-/** If the offset changes by more than the error of a look, the clock was set. */
+/** If the offset changes by more than this and the error of a reading, the clock was set. */
 const setByNs = 20e3
 
 export class KernelClock {
@@ -26,7 +26,9 @@ export class KernelClock {
   readonly #bytes = new Uint8Array(this.#words.buffer)
   /** Seconds are counted from here: all of them in nanoseconds would not fit into a number. */
   #baseSeconds = 0
-  /** What has to be added to a stamp, which counts from the base, in nanoseconds. */
+  /**
+   * Add this to a stamp (counted from the base) to get the clock of this thread, in nanoseconds.
+   */
   #offsetNs = 0
 
   constructor(libc: Libc) {
@@ -35,7 +37,7 @@ export class KernelClock {
   }
 
   /**
-   * When the kernel had what it stamped, on the clock of this thread; `now` if what it says is
+   * When the kernel received something, on the clock of this thread; `now` if the stamp is
    * impossible because the clock was set.
    * @param word where the control message begins
    */

@@ -19,7 +19,7 @@ export const SO_REUSEPORT = 15
 export const SO_RCVTIMEO = 20
 export const SO_SNDTIMEO = 21
 export const SO_BINDTODEVICE = 25
-/** Both the option and the kind of its control message, a timespec. */
+/** The option, and also the type of its control message, which has a timespec. */
 export const SO_TIMESTAMPNS = 35
 export const SO_ATTACH_FILTER = 26
 export const SO_MEMINFO = 55
@@ -32,7 +32,7 @@ export const TCP_KEEPIDLE = 4
 export const TCP_INFO = 11
 export const TCP_QUICKACK = 12
 export const TCP_CONGESTION = 13
-/** Options of udp(7), which are control messages, too. */
+/** Options of udp(7), which are also types of control messages. */
 export const SOL_UDP = 17
 export const UDP_SEGMENT = 103
 export const UDP_GRO = 104
@@ -67,21 +67,23 @@ export const F_SETPIPE_SZ = 1031
 /** Events of poll(2). */
 export const POLLIN = 1
 export const POLLOUT = 4
-/** Reported whether they were asked for or not; so is POLLRDHUP, a FIN of the peer. */
+/** Events that are reported even if nobody asked for them. */
 export const POLLERR = 8
 export const POLLHUP = 16
 /** A flag of splice(2). */
 export const SPLICE_F_NONBLOCK = 2
-/** Of prctl(2): by how much timers of the calling thread may be late, in nanoseconds. */
+/**
+ * An operation of prctl(2): sets by how many nanoseconds timers of the calling thread may be late.
+ */
 export const PR_SET_TIMERSLACK = 29
-/** Of mmap(2): several flags in one number. */
+/** Flags of mmap(2), several in one number. */
 export const PROT_READ_WRITE = 3
 export const MAP_PRIVATE_ANONYMOUS = 0x22
 export const MAP_SHARED_POPULATE = 0x8001
 /** Parameters of mallopt(3), in glibc. */
 export const M_TRIM_THRESHOLD = -1
 export const M_MMAP_THRESHOLD = -3
-/** Of errno(3): what a wait says that was long enough. */
+/** An error of errno(3): the time of a wait is over. */
 export const ETIME = 62
 /** Others of errno(3), negative as the kernel returns them. */
 export const errno = {

@@ -83,11 +83,14 @@ export interface Libc extends Calls {
   readonly ringRegister: Call
   /** sched_getattr(2) and sched_setattr(2), which glibc has no names for before 2.41. */
   readonly schedule: Call
-  /** mmap(2) of a descriptor; else of fresh zeroed memory, which costs nothing yet. */
+  /**
+   * mmap(2) of a descriptor; without one, of new zeroed memory, whose pages cost nothing until they
+   * are used.
+   */
   map(sizeBytes: number, fd?: number, offset?: number): Mapping
   /**
    * Makes malloc(3) keep this much free memory before it gives any back to the system (mallopt(3),
-   * M_TRIM_THRESHOLD). Does nothing where the C library is not glibc.
+   * M_TRIM_THRESHOLD). With another C library than glibc it does nothing.
    */
   keepFreed(sizeBytes: number): void
   /**
@@ -105,7 +108,7 @@ export interface Libc extends Calls {
   unmapAt(address: number, sizeBytes: number): void
   /** The name of the error of the last call that failed, for example `EADDRINUSE`. */
   errorName(): string
-  /** The same as a negative number, as completions of the ring have it. */
+  /** The same error as a negative number, as in completions of the ring. */
   lastError(): number
 }
 
@@ -119,7 +122,7 @@ export function checked(libc: Libc, result: number): number {
   return result
 }
 
-/** FFI itself, for other libraries than this; where loadLibc() has not refused. */
+/** The FFI package, to load other libraries. Call this only if loadLibc() has succeeded. */
 export const loadKoffi = () => createRequire(import.meta.url)('koffi') as typeof import('koffi')
 
 let loaded: Libc | string | undefined
@@ -140,7 +143,7 @@ export function libcOf64Bits(): Libc | undefined {
   return typeof libc === 'string' ? undefined : libc
 }
 
-/** The machines on which pointers and timespec(3type) have words of 32 bits. */
+/** The architectures on which pointers and timespec(3type) have words of 32 bits. */
 const othersWords = new Set<string>(['arm', 'ia32', 'mips', 'mipsel', 'ppc'])
 
 function load(): Libc | string {
@@ -156,7 +159,7 @@ function load(): Libc | string {
 }
 
 function bindAll(koffi: typeof import('koffi')): Libc {
-  // Without a name it is the running program, which has the C library in it already.
+  // Without a name koffi takes the running program, which contains the C library.
   const c = koffi.load(null)
   const wanted = Object.entries(signatures).filter(
     ([name]) => process.platform === 'linux' || !linuxOnly.has(name),
@@ -173,7 +176,10 @@ function bindAll(koffi: typeof import('koffi')): Libc {
     // libuv has no name for it.
     return errno === ETIME ? 'ETIME' : getSystemErrorName(-errno)
   }
-  /** An optimisation for glibc only: with another C library it does nothing. */
+  /**
+   * A function that only glibc has, and that only saves time or memory: with another C library it
+   * does nothing.
+   */
   const glibcOnly = (signature: string): Call => {
     let call: Call | undefined
     return (...args) => {

@@ -1,6 +1,7 @@
 /**
- * A connected socket that sets the marks of the datagrams that it sends, and reads those of what
- * comes: the byte with DSCP and ECN (RFC 2474, RFC 3168), which node:dgram does not know. Linux.
+ * A connected socket that sets the marks of the datagrams that it sends, and reads the marks of
+ * those that come: the byte with DSCP and ECN (RFC 2474, RFC 3168), which node:dgram does not know.
+ * Linux.
  */
 import { isIPv4 } from 'node:net'
 import type { HostAddress } from '../../vocabulary/address.ts'
@@ -26,7 +27,10 @@ import { peerOf } from './peer-name.ts'
 import { setOption } from './socket-options.ts'
 import { socketNameOf } from './sockets.ts'
 
-/** In one mapping: msghdr (recvmsg(2)), its one piece, its control messages, the bytes. */
+/**
+ * Where things lie in one mapping: msghdr (recvmsg(2)), its only iovec, its control messages, the
+ * bytes.
+ */
 const pieceAt = 64
 const controlAt = 128
 const controlBytes = 128
@@ -65,8 +69,8 @@ export class MarkedSocket {
 
   /**
    * Takes the datagrams of one peer away from a socket that is bound to the same port: the system
-   * prefers the one that is connected. Both sockets have to say that they share the
-   * port (SO_REUSEADDR); they say so only for this moment.
+   * prefers the one that is connected. Both sockets need SO_REUSEADDR for that, which is set only
+   * for this moment.
    * @param sharePort threads share the port (SO_REUSEPORT)
    * @throws the system's error
    */
@@ -118,18 +122,18 @@ export class MarkedSocket {
     words[pieceAt / 4 + 2] = roomBytes
   }
 
-  /** The mark of all that is sent from now on. */
+  /** Sets the mark of all datagrams that are sent from now on. */
   set mark(mark: number) {
     if (this.#isIPv4) setOption(this.#libc, this.#fd, IPPROTO_IP, IP_TOS, mark)
     else setOption(this.#libc, this.#fd, IPPROTO_IPV6, IPV6_TCLASS, mark)
   }
 
-  /** Whether the system took it. */
+  /** Sends a datagram; returns whether the system accepted it. */
   send(data: Uint8Array): boolean {
     return !this.#closed && this.#libc.send(this.#fd, data, data.length, MSG_DONTWAIT) >= 0
   }
 
-  /** What has come next; undefined if nothing has. */
+  /** The next datagram that has come; undefined if there is none. */
   receive(): Marked | undefined {
     if (this.#closed) return undefined
     this.#words[10] = controlBytes

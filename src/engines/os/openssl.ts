@@ -1,6 +1,6 @@
 /**
- * Calls the OpenSSL that is built into this Node, through FFI. It keeps all keys and does all
- * cryptography; what crosses this file are records, and the bytes within them.
+ * Calls the OpenSSL that is built into this Node, through FFI. OpenSSL keeps all keys and does all
+ * cryptography. Only records, and the bytes in them, pass through this file.
  */
 import { loadKoffi, loadLibc } from './libc.ts'
 
@@ -67,13 +67,13 @@ type Calls = { readonly [Name in keyof typeof signatures]: Call }
 export type Choose = (offered: readonly string[]) => string | undefined
 
 export interface OpenSsl extends Calls {
-  /** The words of an error, for example `wrong version number`. */
+  /** The text of an error, for example `wrong version number`. */
   reason(error: number): string
-  /** The words of what the verification of a certificate found. */
+  /** The text for a result of the verification of a certificate. */
   verifyReason(result: number): string
   /** Reads a PEM text from memory. The result is to be freed. */
   textBio(text: string): Pointer
-  /** Lets a function select protocols in a context. Returns how to take it away again. */
+  /** Lets a function select protocols in a context. Returns a function that removes it. */
   selectProtocol(context: Pointer, choose: Choose): () => void
 }
 
@@ -88,7 +88,9 @@ export function loadOpenSsl(): OpenSsl | string {
   return loaded
 }
 
-/** Other libraries have the same names (BoringSSL), and behave differently. */
+/**
+ * The oldest version that is supported. (BoringSSL has the same names, but behaves differently.)
+ */
 const oldestMajor = 3
 
 function load(): OpenSsl | string {
@@ -99,7 +101,8 @@ function load(): OpenSsl | string {
   if (!(major >= oldestMajor) || /fips|boring/i.test(process.versions.openssl ?? ''))
     return `This Node has ${process.versions.openssl ?? 'no OpenSSL'}, not OpenSSL ${oldestMajor}.`
   try {
-    // The running program, which exports its own OpenSSL, or is linked with that of the system.
+    // Takes the functions of the running program: it exports its own OpenSSL, or is linked with
+    // that of the system.
     return bindAll(koffi, koffi.load(null))
   } catch {
     return 'This Node does not export the functions of its OpenSSL.'
@@ -150,7 +153,10 @@ function bindAll(koffi: Koffi, library: ReturnType<Koffi['load']>): OpenSsl {
 const taken = 0
 const refused = 2
 
-/** Names behind their lengths, as they came (RFC 7301, section 3.1); OpenSSL has checked them. */
+/**
+ * Selects a protocol from the list of the client: each name has its length in front (RFC 7301,
+ * section 3.1). OpenSSL has checked the list.
+ */
 function selected(
   koffi: Koffi,
   at: { out: number; outSize: number; offered: number; size: number },

@@ -1,4 +1,4 @@
-/** Memory whose address the system is told, and which is unmapped once nothing refers to it. */
+/** Memory with a fixed address for system calls, which is unmapped once nothing refers to it. */
 import { loadLibc, type Libc, type Mapping } from './libc.ts'
 
 export function mapOwned(libc: Libc, sizeBytes: number): Mapping {
@@ -8,7 +8,10 @@ export function mapOwned(libc: Libc, sizeBytes: number): Mapping {
   return mapping
 }
 
-/** What the system still sends of a mapping it keeps by itself. */
+/**
+ * Unmaps memory that nothing refers to. If the system still sends pages of it, the system keeps
+ * these by itself.
+ */
 const forgotten = new FinalizationRegistry<{ address: number; sizeBytes: number }>(
   ({ address, sizeBytes }) => {
     const libc = loadLibc()

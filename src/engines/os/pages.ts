@@ -10,8 +10,8 @@ import { mapOwned } from './owned-memory.ts'
 
 const pageBytes = 4096
 /**
- * As much as a process without privileges may ask for (pipe(7)). This limits how many pages are in
- * the pipe.
+ * The largest pipe that a process without privileges may ask for (pipe(7)). It limits how many
+ * pages are in the pipe.
  */
 const pipeBytes = 2 ** 20
 const slots = pipeBytes / pageBytes
@@ -19,7 +19,7 @@ const slots = pipeBytes / pageBytes
 const entryWords = 4
 const TWO32 = 2 ** 32
 
-/** Memory that may be sent so: nothing else ever lies in its pages. */
+/** Memory that may be sent in this way: nothing else ever lies in its pages. */
 export class Pages {
   readonly bytes: Buffer
   readonly #address: number
@@ -31,7 +31,7 @@ export class Pages {
     this.#address = address
   }
 
-  /** The address of a byte of it. */
+  /** The address of a byte in this memory. */
   addressAt(place: number): number {
     return this.#address + place
   }
@@ -42,7 +42,7 @@ export class PageSender {
   readonly #libc: Libc
   readonly #out: number
   readonly #into: number
-  /** Takes what a socket did not. */
+  /** A descriptor of /dev/null, which takes what a socket did not take. */
   readonly #nowhere: number
   readonly #entries = new Uint32Array(slots * entryWords)
   readonly #memory = new Uint8Array(this.#entries.buffer)
@@ -57,7 +57,7 @@ export class PageSender {
     this.#nowhere = nowhere
   }
 
-  /** Undefined where this cannot be done. */
+  /** Opens a sender; undefined if the system cannot do this. */
   static open(libc: Libc): PageSender | undefined {
     const ends = new Int32Array(2)
     if (libc.pipe2(new Uint8Array(ends.buffer), O_CLOEXEC) < 0) return undefined
@@ -78,7 +78,7 @@ export class PageSender {
     for (const fd of [this.#out, this.#into, this.#nowhere]) this.#libc.close(fd)
   }
 
-  /** It cannot be done here: the system has said so. */
+  /** Whether the system has refused to send in this way. */
   get isBroken(): boolean {
     return this.#isBroken
   }
@@ -126,5 +126,5 @@ export class PageSender {
   }
 }
 
-/** The socket has no room; or it is closed, which Node notices, too. */
+/** Errors that mean: the socket has no room, or it is closed (which Node notices, too). */
 const full = new Set(['EAGAIN', 'EWOULDBLOCK', 'EPIPE', 'ECONNRESET', 'EBADF', 'ENOTCONN'])

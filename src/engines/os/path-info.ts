@@ -6,22 +6,25 @@ import { TCP_INFO, TCP_QUICKACK } from './kernel-numbers.ts'
 export interface PathInfo {
   /** The largest segment that is sent, and the largest that the other side allows us to send. */
   readonly sendMssBytes: number
-  /** What we told the other side. */
+  /** The MSS that this end has told the other side. */
   readonly advertisedMssBytes: number
   readonly pathMtuBytes: number
   /** Segments that were sent and are not acknowledged. */
   readonly unackedSegments: number
-  /** Segments that were sent once more, since it was opened. */
+  /** Segments that were sent again since the connection was opened. */
   readonly retransmitted: number
-  /** Segments with data that were sent, those again included; and that came behind a later one. */
+  /**
+   * Segments with data that were sent (repeated ones included); that came; and that came after a
+   * later one.
+   */
   readonly sentSegments: number | undefined
   readonly cameSegments: number | undefined
   readonly outOfOrder: number | undefined
-  /** Sent again although the other side had them already, as that has said. */
+  /** Segments that were sent again needlessly: the other side has reported that it had them. */
   readonly needless: number | undefined
-  /** How often the oldest one was sent again so far. */
+  /** How often the oldest unacknowledged segment was sent again so far. */
   readonly retries: number
-  /** Smoothed, in microseconds. */
+  /** The smoothed round trip, in microseconds. */
   readonly rttUs: number
   /** The congestion window, in segments. */
   readonly windowSegments: number
@@ -32,7 +35,7 @@ const sizeBytes = 256
 /** Undefined if the kernel does not tell: another system, no FFI, not a TCP descriptor. */
 export function pathInfo(fd: number): PathInfo | undefined {
   const info = read(fd, IPPROTO_TCP, TCP_INFO, sizeBytes)
-  // Older kernels have less; all that is read here is in each of them.
+  // Older kernels return fewer fields, but always these.
   if (!info || info.length < 104) return undefined
   return {
     retries: info.readUInt8(2),
@@ -83,7 +86,8 @@ function read(fd: number, level: number, name: number, bytes: number): Buffer | 
 }
 
 /**
- * Acknowledges what comes next at once, or not (TCP_QUICKACK); false if the system cannot do that.
+ * Sets whether the next bytes are acknowledged at once (TCP_QUICKACK); false if the system cannot
+ * do that.
  */
 export function quickAck(fd: number, on: boolean): boolean {
   const libc = loadLibc()

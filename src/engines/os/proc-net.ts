@@ -15,7 +15,7 @@ const columns = {
   unix: { local: 7, state: 5, inode: 6 },
 } as const
 
-/** All sockets of that sort; none where the system does not list them. */
+/** All sockets of a kind; none if the system does not list them. */
 export const listedSockets = ({ listedIn, domain }: SystemSocket): ListedSocket[] =>
   listedIn.flatMap(file =>
     rowsOf(file).map(row => {
@@ -25,11 +25,11 @@ export const listedSockets = ({ listedIn, domain }: SystemSocket): ListedSocket[
     }),
   )
 
-/** Whether it is no connection: it listens, or is only bound. */
+/** Whether a socket is not a connection: it listens, or is only bound. */
 export const isUnconnected = ({ unconnected }: SystemSocket, state: string): boolean =>
   unconnected.includes(state)
 
-/** Without the heading. A system without IPv6 lists none of its sockets. */
+/** The lines of a file, without its heading. (A system without IPv6 has no such file for it.) */
 function rowsOf(file: string): string[] {
   try {
     return readFileSync(`/proc/self/net/${file}`, 'latin1').trimEnd().split('\n').slice(1)

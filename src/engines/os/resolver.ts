@@ -5,7 +5,8 @@ import { isIP } from 'node:net'
 export const attemptDelayMs = 250
 
 /**
- * In the order of the system, but with the kinds of addresses taking turns (RFC 8305 section 4).
+ * The addresses of a name in the order of the system, but with IPv6 and IPv4 in turn (RFC 8305
+ * section 4).
  * @throws the resolver's error
  */
 export async function addressesOf(host: string): Promise<string[]> {
@@ -20,12 +21,15 @@ export async function addressesOf(host: string): Promise<string[]> {
   return [...new Set(addresses)]
 }
 
-/** The one of the error codes of all attempts that says most about the other side. */
+/** Of the error codes of all attempts, the one that says most about the other side. */
 export const tellingCode = (codes: readonly string[]): string =>
   codes.find(code => code !== 'ETIMEDOUT' && !ownFaults.includes(code)) ??
   codes.find(code => !ownFaults.includes(code)) ??
   codes[0] ??
   ''
 
-/** This machine has no route to such an address; these errors say nothing of the other side. */
+/**
+ * Errors because this machine has no route to such an address: they say nothing about the other
+ * side.
+ */
 const ownFaults = ['EADDRNOTAVAIL', 'EAFNOSUPPORT', 'ENETUNREACH', 'EHOSTUNREACH']

@@ -17,7 +17,10 @@ import {
   TCP_CONGESTION,
 } from './kernel-numbers.ts'
 
-/** The C library, where any of these options is asked for. @throws UserError if it is not there */
+/**
+ * The C library if any of these options is set; else undefined.
+ * @throws UserError if it is not there
+ */
 export function libcFor(options: SocketOptions = {}): Libc | undefined {
   const [asked] = Object.entries(options).find(([, value]) => value !== undefined) ?? []
   if (asked === undefined) return undefined
@@ -48,7 +51,10 @@ export function setOption(libc: Libc, fd: number, level: number, name: number, v
   checked(libc, libc.setsockopt(fd, level, name, Buffer.from(Int32Array.of(value).buffer), 4))
 }
 
-/** The kernel reduces what is too much without an error, and doubles what it keeps (socket(7)). */
+/**
+ * Sets a buffer, and checks it: the kernel reduces a size that is too large without an error, and
+ * reports twice the size (socket(7)).
+ */
 function setBuffer(libc: Libc, fd: number, name: number, bytes: number): void {
   setOption(libc, fd, SOL_SOCKET, name, bytes)
   const value = Buffer.alloc(4)

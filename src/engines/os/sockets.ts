@@ -35,9 +35,9 @@ const keepIdleSeconds = 60
 
 export interface ListeningSocket {
   readonly fd: number
-  /** With the port that the system gave. */
+  /** The address, with the port that the system gave. */
   readonly address: Address
-  /** Closes it, and removes its path if it has one. */
+  /** Closes the socket, and removes its path if it has one. */
   close(): void
 }
 
@@ -59,7 +59,7 @@ export async function listenOn(
   }
 }
 
-/** The first address of a name, as node:net takes it. */
+/** The first address of a name, which node:net takes, too. */
 export async function resolveHost(host: string): Promise<{ host: string; family: number }> {
   const [bare] = host.split('%') as [string]
   if (isIPv4(host)) return { host, family: AF_INET }
@@ -90,7 +90,7 @@ function listenOnPort(libc: Libc, address: HostAddress, family: number, sharePor
   }
 }
 
-/** A socket that is not connected yet, and the name (sockaddr) of what it is to be connected to. */
+/** A socket that is not connected yet, and the sockaddr to connect it to. */
 export interface UnconnectedSocket {
   /** @param from the address of this machine that it is bound to */
   open: (from?: string) => number
@@ -99,7 +99,7 @@ export interface UnconnectedSocket {
 
 /**
  * A socket for each address of a name, in the order in which the addresses are to be tried.
- * @param stamped whether the kernel is to say when something comes
+ * @param stamped whether the kernel stamps what arrives
  */
 export async function waysTo(
   libc: Libc,

@@ -1,23 +1,27 @@
 /**
- * Reads from sockets, and says when the kernel had what it read (SO_TIMESTAMPNS, socket(7)). Linux.
+ * Reads from sockets, and says when the kernel received the bytes (SO_TIMESTAMPNS, socket(7)).
+ * Linux.
  */
 import { isStamp, KernelClock, stampControlBytes } from './kernel-clock.ts'
 import { MSG_DONTWAIT, SOL_SOCKET, SO_TIMESTAMPNS } from './kernel-numbers.ts'
 import type { Libc } from './libc.ts'
 import { mapOwned } from './owned-memory.ts'
 
-/** In one mapping: msghdr (recvmsg(2)), its one piece, its control messages, the bytes. */
+/**
+ * Where things lie in one mapping: msghdr (recvmsg(2)), its only iovec, its control messages, the
+ * bytes.
+ */
 const headerBytes = 56
 const pieceAt = 64
 const controlAt = 128
 const bytesAt = 256
 const roomBytes = 128 * 1024
-/** How often it looks whether the clock of the system was set. */
+/** How often to check whether the clock of the system was set. */
 const checkEveryNs = 100e6
 const TWO32 = 2 ** 32
 
 export class StampedReader {
-  /** What was read last is at the beginning. */
+  /** The bytes that were read last are at the beginning. */
   readonly bytes: Buffer
   readonly #libc: Libc
   readonly #clock: KernelClock
@@ -43,13 +47,15 @@ export class StampedReader {
     words[pieceAt / 4 + 2] = roomBytes
   }
 
-  /** Has the kernel stamp what comes to a socket from now on. False if it cannot. */
+  /** Tells the kernel to stamp what arrives at a socket from now on; false if it cannot. */
   stamp(fd: number): boolean {
     const on = Buffer.from(Int32Array.of(1).buffer)
     return this.#libc.setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPNS, on, on.length) === 0
   }
 
-  /** How many bytes it read, and 0 at the end; or the name of an error, EAGAIN too. */
+  /**
+   * Reads once. Returns how many bytes came (0: the end), or the name of an error (also EAGAIN).
+   */
   read(fd: number): number | string {
     this.#words[10] = stampControlBytes
     const length = this.#libc.recvmsg(fd, this.#header, MSG_DONTWAIT)
@@ -57,8 +63,8 @@ export class StampedReader {
   }
 
   /**
-   * When the kernel had the last of what was read, on the clock of this thread; `now` if the kernel
-   * does not say, or if what it says is impossible because the clock was set.
+   * When the kernel received the last of the bytes that were read, on the clock of this thread;
+   * `now` if there is no stamp, or if it is impossible because the clock was set.
    */
   cameNs(now: number): number {
     const [words, control] = [this.#words, controlAt / 4]

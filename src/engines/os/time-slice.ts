@@ -1,12 +1,12 @@
 /**
- * Has the scheduler let this thread run as soon as it is woken. Since Linux 6.12 a thread may ask
+ * Asks the scheduler to run this thread as soon as it is woken. Since Linux 6.12 a thread may ask
  * for short time slices (sched_setattr(2), `sched_runtime` of SCHED_OTHER): the shorter the slice,
  * the earlier its deadline (EEVDF), so it need not wait until another thread has used up a long
  * one. Its share of the processor stays the same, and no privilege is needed.
  */
 import { loadLibc } from './libc.ts'
 
-/** In the order of struct sched_attr (linux/sched/types.h): sizes and places in bytes. */
+/** Sizes and offsets in struct sched_attr (linux/sched/types.h), in bytes. */
 const attrBytes = 48
 const place = { size: 0, niceness: 16, runtime: 24 }
 
@@ -17,10 +17,10 @@ const numbers: Partial<Record<NodeJS.Architecture, { set: number; get: number }>
   riscv64: { set: 274, get: 275 },
 }
 
-/** The shortest that the kernel grants: 0.1 ms. */
+/** The shortest slice that the kernel grants: 0.1 ms. */
 const sliceNs = 100_000n
 
-/** @returns whether it was granted; before 6.12 the kernel ignores it */
+/** @returns whether the kernel accepted the request; before 6.12 it ignores the slice */
 export function askForShortTimeSlices(): boolean {
   const attr = read()
   if (!attr) return false
@@ -30,7 +30,7 @@ export function askForShortTimeSlices(): boolean {
   return attr.libc.schedule(attr.numbers.set, 0, attr.bytes, 0, 0) >= 0
 }
 
-/** What the calling thread has; undefined where the system cannot be asked. */
+/** The time slice and niceness of the calling thread; undefined if the system cannot be asked. */
 export function timeSliceOf(): { sliceNs: bigint; niceness: number } | undefined {
   const attr = read()
   return (

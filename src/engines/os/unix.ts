@@ -9,17 +9,18 @@ import { explain } from '../failures.ts'
 const pathMaxBytes = 107
 
 /**
- * The path to bind before it takes the wanted name. libuv removes the name that it bound when a
- * listener is closed, even if only to pause; and clients find the socket only once it listens.
+ * The path to bind at first; claimPath() then gives the socket its wanted name. libuv removes the
+ * name that it bound when a listener is closed, even if only to pause; and clients find the socket
+ * only once it listens.
  */
 export function provisional(address: UnixAddress): string {
-  // libuv cuts longer ones silently, or says EINVAL.
+  // libuv cuts a longer path silently, or fails with EINVAL.
   if (Buffer.byteLength(address.path) > pathMaxBytes) throw failure(address, 'ENAMETOOLONG')
   const path = boundPath(address.path)
-  // libuv says EACCES for a folder that is not there.
+  // libuv would fail with EACCES if the folder does not exist.
   if (!existsSync(dirname(path))) throw failure(address, 'ENOENT')
-  // A file that a killed process left in between; anything but a socket is not ours, and counts as
-  // in use.
+  // A killed process may have left a socket with this path. Any other file is not ours, and counts
+  // as in use.
   if (lstatSync(path, { throwIfNoEntry: false })?.isSocket()) rmSync(path, { force: true })
   return path
 }
@@ -30,7 +31,7 @@ export function boundPath(path: string): string {
   const mark = `~${process.pid % 1000}`
   const room = pathMaxBytes - Buffer.byteLength(folder)
   const name = withinBytes(path.slice(folder.length), room - mark.length) + mark.slice(0, room)
-  // With very little room the name might be the wanted one itself.
+  // If there is very little room, this might be the wanted name itself.
   return folder + name === path ? `${folder}${'-'.repeat(name.length)}` : folder + name
 }
 
@@ -65,7 +66,8 @@ function somebodyListens(path: string): Promise<boolean> {
       resolve(listens)
     }
     probe.once('connect', () => answer(true))
-    // EAGAIN: its backlog is full. EACCES: it is not ours, so it is not ours to remove either.
+    // EAGAIN: the backlog of a running server is full. EACCES: the socket belongs to another user,
+    // so we must not remove it.
     probe.once('error', (error: NodeJS.ErrnoException) => answer(error.code !== 'ECONNREFUSED'))
   })
 }

@@ -5,8 +5,8 @@ import { loadLibc } from './libc.ts'
 const wordBytes = 4
 
 /**
- * Of this socket, since it was made: its buffer was full, or a filter kept them out. 0 where the
- * system does not tell (it needs Linux 4.12 and FFI).
+ * How many datagrams this socket has lost since it was opened, because its buffer was full, or a
+ * filter dropped them. 0 if the system does not tell (it needs Linux 4.12 and FFI).
  */
 export function unreadOf(fd: number | undefined): number {
   const libc = process.platform === 'linux' ? loadLibc() : ''

@@ -53,7 +53,7 @@ export function writeOther(kind: DatagramKind, session: number, body: object, by
   return datagram
 }
 
-/** Makes a hello long: an answer may be as long as the hello, and not longer. */
+/** Pads a hello, since an answer may not be longer than the hello. */
 export const padded = (hello: Buffer): Buffer =>
   Buffer.concat([hello, Buffer.alloc(Math.max(0, 512 - hello.length))])
 

@@ -2,7 +2,7 @@
 import type { Socket } from 'node:net'
 import { afterTimeout } from '../core/patience.ts'
 
-/** @throws the system's error; ETIMEDOUT if it takes longer */
+/** @throws the system's error; ETIMEDOUT if connecting takes longer */
 export function whenConnected(socket: Socket, timeoutMs: number): Promise<Socket> {
   return new Promise((resolve, reject) => {
     const done = afterTimeout(timeoutMs, () => {

@@ -23,7 +23,7 @@ const dialSecureLink: Dial = async (target, timeoutMs, signal) => {
   return upon(socket, () => secured(socket, target, leftMs))
 }
 
-/** In the clear or with TLS, depending on the transport. */
+/** Dials in the clear or with TLS, depending on the transport. */
 export const dialBytes = (
   target: Target,
   timeoutMs: number,
@@ -33,7 +33,7 @@ export const dialBytes = (
   return (secure ? dialSecureLink : dialPlainLink)(target, timeoutMs, signal)
 }
 
-/** The stream below every transport but udp, behind the PROXY header. */
+/** Opens the stream below every transport but udp, and sends the PROXY header if one is wanted. */
 export async function dialSocket(
   { address, calling, number = 0, onSocket }: Target,
   timeoutMs: number,

@@ -7,9 +7,9 @@ import { countGarbage } from '../../garbage.ts'
 import { failureName } from '../../failures.ts'
 import type { EchoHandler } from '../core/protocol.ts'
 
-/** How much is written at a time: all lines, several times, so that the next write continues it. */
+/** What is written at a time: whole cycles of all lines, so that the next write continues them. */
 const piece = Buffer.concat(Array.from({ length: 9 }, () => characters))
-/** One client must not keep this thread from serving the others. */
+/** How many pieces one client gets in a turn, so that the thread also serves the others. */
 const piecesPerTurn = 2
 
 /** Reads whatever comes, and answers nothing but FIN. */

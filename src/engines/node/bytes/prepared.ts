@@ -9,7 +9,7 @@ import { wayTo } from '../../os/sockets.ts'
 import { whenConnected } from './connected.ts'
 
 /**
- * One address of a name after the other is tried, within the time for all of them.
+ * Tries one address of a name after the other. The time limit is for all of them together.
  * @throws the system's error, or a UserError if the system does not have an option
  */
 export async function dialPrepared(
@@ -38,7 +38,9 @@ export async function dialPrepared(
   throw errors.length === 1 ? errors[0] : new AggregateError(errors)
 }
 
-/** Read from only when it is connected (manualStart), as node:tty has it. */
+/**
+ * Options of a socket that begins to read only when it is connected (manualStart, as in node:tty).
+ */
 const optionsFor = (fd: number, signal?: AbortSignal) =>
   ({
     fd,

@@ -16,7 +16,10 @@ import { handleDescriptor } from './listener.ts'
 
 /** The time between two rounds. */
 const roundMs = 250
-/** How many connections a round asks about: at a microsecond each, no client waits for it. */
+/**
+ * How many connections are checked in a round. A check takes a microsecond, so no client has to
+ * wait.
+ */
 const perRound = 500
 
 /** Closes a peer that is dead in two rounds: between them Node had time to notice by itself. */
@@ -59,7 +62,7 @@ function isDead(socket: Socket): boolean {
 
 const pollHangUp = 0x10
 
-/** False if it cannot be known. */
+/** Whether the system reports that the peer has gone; false if that is not known. */
 function isHungUp(fd: number): boolean {
   const libc = loadLibc()
   if (typeof libc === 'string' || fd === -1) return false

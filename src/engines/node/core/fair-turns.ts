@@ -9,7 +9,7 @@ const turnMs = 5
 
 let beganAt: number | undefined
 
-/** To be awaited after each piece. Undefined as long as the present turn is not over. */
+/** To be awaited after each piece. Returns undefined as long as the present turn is not over. */
 export function nextTurn(): Promise<void> | undefined {
   const now = performance.now()
   if (beganAt === undefined) {

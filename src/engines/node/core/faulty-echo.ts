@@ -30,7 +30,7 @@ export interface Peer extends Pausable {
   listen(events: PeerEvents): void
   /** Resolves when the next chunk may be written; rejects with ConnectionEnded. */
   write(chunk: Chunk): Promise<void>
-  /** Other faults are in force. */
+  /** Called when other faults are in force. */
   revive?(): void
   /** What was received so far is delivered at once; what comes later is discarded. */
   stopListening(): void
@@ -54,7 +54,7 @@ export interface PeerEvents {
 /**
  * A connection holds at most what arrivals.ts holds (1 MiB and what was read before the pause took
  * hold, 128 KiB), and a chunk of at most 64 KiB in each fault and one in the socket.
- * @param plain the direct path, where there is one
+ * @param plain the path without faults, if there is one
  */
 export function createFaultyEcho(
   { faults, seed, address }: ServeTask,
@@ -66,7 +66,7 @@ export function createFaultyEcho(
   const onHit = recordHits(meter)
   const { carries } = transports[address.transport]
   const connections = new Map<Socket, FaultyConnection>()
-  /** Connections on the direct path: they came while there were no faults. */
+  /** Connections on the path without faults: they came while no faults were in force. */
   const unharmed = new Map<Socket, () => void>()
   let present: readonly FaultSpec[] = faults ?? []
   let count = 0
@@ -106,7 +106,7 @@ export function createFaultyEcho(
       for (const connection of connections.values()) connection.renewChain()
       if (faults.length === 0) return
       for (const [socket, harm] of unharmed) {
-        // After the client's FIN nothing comes that a fault could change.
+        // The client has sent FIN, so nothing comes that a fault could change.
         if (socket.readableEnded || socket.destroyed) continue
         unharmed.delete(socket)
         plain?.leaveTo(socket)

@@ -23,7 +23,7 @@ interface Pending {
   timer: NodeJS.Timeout | undefined
   /** The connection was refused and counted: later errors are not counted again. */
   refused: boolean
-  /** The number of the scan (Unfinished.scans) before which its first handshake began. */
+  /** How many scans (Unfinished.scans) there had been when its first handshake began. */
   beganAt: number | undefined
 }
 
@@ -43,7 +43,7 @@ export class Handshakes implements EchoHandler {
   readonly #startsSilent: boolean
   /** Connections that are not served yet. */
   readonly #pending = new Map<Socket, Pending>()
-  /** The streams of those that are served, by the accepted socket. */
+  /** The streams of the connections that are served, by the accepted socket. */
   readonly #served = new WeakMap<Socket, Socket>()
   readonly #leaving = new WeakSet<Socket>()
   readonly #queue: Pending[] = []
@@ -113,7 +113,7 @@ export class Handshakes implements EchoHandler {
     else this.#queue.push(pending)
   }
 
-  /** Refuses slow handshakes, as many as connections wait for a place. */
+  /** Refuses as many slow handshakes as there are connections that wait for a place. */
   #makeRoom() {
     let waiting = this.#queue.length
     for (const pending of this.#underWay) {

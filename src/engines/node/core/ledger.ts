@@ -24,7 +24,7 @@ interface Client {
   echoed: number
 }
 
-/** Called with the client that a PROXY header names, by the accepted socket. */
+/** For each accepted socket, a function that takes the client which a PROXY header names. */
 const namings = new WeakMap<Socket, (forwarded: Forwarded) => void>()
 /** To be called before the connection can end. */
 export const noteForwarded = (raw: Socket, forwarded: Forwarded): void =>
@@ -76,7 +76,7 @@ export class ClientLedger {
     const { slot } = client
     const { bytesRead, writableLength: unsent } = socket
     if (slot === -1 || (unsent === 0 && bytesRead === client.echoed)) return
-    // What Node counts as written may still be in the process. Asking costs as much as all the
+    // What Node counts as written may still be in the process. To find out costs as much as all the
     // rest.
     const written = writtenTo(socket) - unsent
     client.echoed = unsent === 0 && written === bytesRead ? bytesRead : -1

@@ -8,9 +8,12 @@ import type { Calling } from '../../../options/calling.ts'
 export interface Target {
   address: Address
   calling: Calling
-  /** Its number in the whole load, by which connections take turns; the first if undefined. */
+  /**
+   * The number of the connection in the whole load: connections use addresses in turn by this
+   * number. Undefined: the first.
+   */
   number?: number
-  /** Called for each socket that is connected, before it is used for anything above tcp. */
+  /** Called for each connected socket, before a protocol above tcp uses it. */
   onSocket?: ((socket: Socket) => void) | undefined
 }
 
@@ -22,7 +25,10 @@ export interface Link {
    * binary.
    */
   readonly stream: Duplex
-  /** The stream below, if there is one: the system has figures of that one only. */
+  /**
+   * The socket below, if the stream is not a socket itself: the system has figures of the socket
+   * only.
+   */
   readonly below?: Duplex | undefined
   /** What both sides agreed on, a line each, for people: protocol, cipher, certificate. */
   readonly details: readonly string[]
@@ -31,7 +37,7 @@ export interface Link {
 }
 
 /**
- * Makes a link over which small messages are sent at once, and whose two directions end by
- * themselves. Rejects with the system's error.
+ * Makes a link on which small messages are sent at once, and each direction ends separately.
+ * Rejects with the system's error.
  */
 export type Dial = (target: Target, timeoutMs: number, signal?: AbortSignal) => Promise<Link>

@@ -39,7 +39,7 @@ export interface AcceptHandler {
   onDropped(): void
 }
 
-/** What a session needs of the listener that accepts its clients. */
+/** The functions of the listener that a session uses. */
 export type ClientListener = Pick<Listener, keyof Listener>
 /** @throws UserError if it cannot listen at the address */
 export type Listen = (task: ServeTask, handler: AcceptHandler) => Promise<ClientListener>
@@ -86,7 +86,7 @@ export class Listener {
     else this.address = { ...this.address, port: (this.#server!.address() as AddressInfo).port }
   }
 
-  /** An inherited path is not removed: the parent process owns it. */
+  /** Gives a unix socket its path. An inherited path is left alone: the parent process owns it. */
   #takeName() {
     const name = this.#server!.address()
     if (typeof name === 'string') this.address = { transport: 'unix', path: name }
@@ -107,7 +107,9 @@ export class Listener {
     return this.#kept !== -1
   }
 
-  /** Stops accepting at once. False if this system cannot; then accepting goes on. */
+  /**
+   * Stops accepting at once. Returns false if this system cannot do that; then accepting goes on.
+   */
   pause(): boolean {
     const libc = loadLibc()
     if (typeof libc === 'string' || !this.#server) return false
@@ -133,7 +135,7 @@ export class Listener {
   resume(): void {
     const fd = this.#kept
     this.#kept = -1
-    // It listened a moment ago on this very socket, so a failure is a defect: let it be thrown.
+    // This socket has listened before, so a failure is a defect: let it be thrown.
     void this.#listen({ fd })
   }
 

@@ -3,9 +3,9 @@
  */
 import { timerMaxMs } from '../../../vocabulary/units.ts'
 
-/** If a timer is this late, what has come in the meantime is not read yet. */
+/** If a timer is this late, the thread was held up, and has not read what came in the meantime. */
 const lateMs = 10
-/** How long this thread then reads, before the other side has timed out. */
+/** How long the thread then reads before the other side counts as timed out. */
 const readMs = 50
 
 /** Calls `then` after a timeout. Returns a function that ends the wait. */
@@ -13,7 +13,8 @@ export function afterTimeout(timeoutMs: number, then: () => void): () => void {
   const ms = Math.min(timeoutMs, timerMaxMs)
   let timer: NodeJS.Timeout
   let read: NodeJS.Immediate | undefined
-  // A thread that is always late reads once; one that was stopped meanwhile reads once more.
+  // If the timer was late, waits once more, so that the thread reads what has come; and again if
+  // the thread was stopped meanwhile.
   const wait = (forMs: number, waitedForMs: number) => {
     const dueMs = performance.now() + forMs
     timer = setTimeout(() => {

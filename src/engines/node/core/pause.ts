@@ -14,7 +14,7 @@ const waiting = new Set<() => void>()
 export class Pause {
   #isOver = false
 
-  /** Undefined where the system has no timer for it. */
+  /** Joins the pauses of this thread; undefined if the system has no timer for them. */
   static join(): Pause | undefined {
     alarm ??= openAlarm(goOn)
     if (!alarm) return undefined
@@ -22,7 +22,7 @@ export class Pause {
     return new Pause()
   }
 
-  /** Calls back after a pause; or after the one that others are in already. */
+  /** Calls back after a pause. If a pause is under way, it calls back at its end. */
   begin(after: () => void): void {
     if (waiting.size === 0) alarm!.set(nowNs() + pauseNs)
     waiting.add(after)

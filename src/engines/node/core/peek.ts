@@ -38,7 +38,7 @@ export function peek<T>(
   })
 }
 
-/** The client left before its first bytes were complete. */
+/** The error if the client left before its first bytes were complete. */
 const left = () => Object.assign(new Error('left at once'), { code: 'HANDSHAKE_CUT' })
 
 /** Calls the function once bytes have come, or the stream has ended. */

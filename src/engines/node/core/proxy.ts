@@ -26,7 +26,7 @@ export function readsProxy({ mode, from }: ProxyRules): Handshake {
     if (header.kind === 'malformed') throw new ProtocolError(`PROXY header: ${header.reason}`)
     if (header.kind === 'present') {
       accepted.forwarded = header.forwarded
-      // Exactly the header: a longer read would lose the end of the stream (peek).
+      // Reads exactly the header: a longer read would lose the end of the stream (see peek).
       socket.read(header.lengthBytes)
     } else if (mode === 'require') throw new ProtocolError('there is no PROXY header')
     return socket
@@ -51,7 +51,10 @@ export function networks(texts: readonly string[]): BlockList {
   return list
 }
 
-/** The permissions of its folder protect a unix socket. */
+/**
+ * Whether a peer is trusted. All peers of a unix socket are: the permissions of its folder protect
+ * it.
+ */
 function isTrusted(trusted: BlockList, { remoteAddress }: Socket): boolean {
   if (remoteAddress === undefined) return true
   return trusted.check(plain(remoteAddress), isIPv6(plain(remoteAddress)) ? 'ipv6' : 'ipv4')

@@ -9,17 +9,19 @@ import type { Duplex } from 'node:stream'
 import { TLSSocket } from 'node:tls'
 import { Pause } from './pause.ts'
 
-/** One for all connections of a thread: what was read is used within the same call. */
+/** One buffer for all connections of a thread: what was read is used within the same call. */
 let shared: Buffer | undefined
 const sharedBytes = 256 * 1024
-/** So much at once is part of a fast stream: what follows gathers for a while before it is read. */
+/**
+ * A read of this many bytes shows a fast stream: before the next read, bytes gather for a while.
+ */
 const fastBytes = 64 * 1024
 
 type OnRead = (bytes: number, buffer: Buffer) => boolean
 
 /**
  * From now on what comes is given to the listener, and not emitted as `data`.
- * @returns false if this stream or this Node cannot; then nothing has changed
+ * @returns false if this stream or this version of Node cannot do that; then nothing has changed
  */
 export function readInto(stream: Duplex, onBytes: (chunk: Buffer) => void): boolean {
   if (!(stream instanceof Socket) || stream instanceof TLSSocket) return false
@@ -31,7 +33,7 @@ export function readInto(stream: Duplex, onBytes: (chunk: Buffer) => void): bool
   )
   if (!handle?.useUserBuffer || !buffer || !callback) return false
   shared ??= Buffer.allocUnsafeSlow(sharedBytes)
-  // The buffer of a unix socket is small: its sender would have to wait.
+  // No pause for unix sockets: their buffer is small, so the sender would have to wait.
   let pause: Pause | undefined | 'none' = stream.remoteAddress === undefined ? 'none' : undefined
   const goOn = () => {
     if (!stream.destroyed) stream.resume()

@@ -38,7 +38,7 @@ const keptBytes = 32 * 2 ** 20
 /** How a transport serves. */
 export interface Serves {
   listen: Listen
-  /** Handshakes that come before those of the protocol. */
+  /** The handshakes before those of the protocol. */
   handshakes: readonly Handshake[]
   create: CreateProtocol
 }
@@ -51,7 +51,7 @@ export async function openServe(
   const libc = loadLibc()
   if (typeof libc !== 'string') libc.keepFreed(keptBytes)
   const unfinished = new Unfinished()
-  // For all protocols: a client that does not read is paused here, and could be counted here.
+  // The only place at which clients that do not read are paused, for all protocols.
   const holdBack: HoldBack = client => void client.pause()
   const protocol = await create(task, meter, { unfinished, holdBack })
   const all = [...handshakes, ...(protocol.handshakes ?? [])]
@@ -76,10 +76,13 @@ class OpenServer implements OpenTask {
   /** Clients that were accepted but must wait, because accepting cannot be paused. */
   readonly #waiting: Socket[] = []
   #accepting = true
-  /** Set if the server accepts although it is full, since it may close a slow handshake. */
+  /**
+   * Whether the server accepts although it is full, since it can close a slow handshake for a new
+   * client.
+   */
   #openForTakeover = false
   #draining = false
-  /** Whether descriptors were nearly used up once. */
+  /** Whether descriptors have ever run low. */
   #ranLow = false
   #retry: NodeJS.Timeout | undefined
   #stopTimers: () => void = () => {}
@@ -173,9 +176,9 @@ class OpenServer implements OpenTask {
   }
 
   /**
-   * Whether the next client would get a high descriptor number. A low number of this client says
-   * nothing: it may have been the only low one that was free. Asking costs two system calls, so
-   * only when needed.
+   * Whether the next client would get a high descriptor number, which shows that descriptors run
+   * low. (A low number of this client shows nothing: it may have been the only free one.) Finding
+   * out costs two system calls, so this is called only if needed.
    */
   #descriptorsRunLow(socket: Socket): boolean {
     const isHigh = handleDescriptor(socket) >= highDescriptor
@@ -223,7 +226,7 @@ class OpenServer implements OpenTask {
     const next = this.#waiting.shift()
     if (next) {
       this.#count('dequeued')
-      // Before serving: the echo decides how the stream flows.
+      // Resumes before the echo starts, since the echo may pause the stream again.
       next.resume()
       this.#serve(next)
     } else if (this.listener.paused) {

@@ -8,7 +8,7 @@ import { errnoOf } from '../../failures.ts'
 import { peek } from './peek.ts'
 import { afterTimeout } from './patience.ts'
 
-/** @throws UserError if the proxy does not let it through */
+/** @throws UserError if the proxy refuses the tunnel */
 export async function throughProxy(
   socket: Socket,
   address: HostAddress,
@@ -23,7 +23,7 @@ export async function throughProxy(
     socket.write(connectRequest(target, proxy.credentials))
     const answer = await peek(socket, readTunnelAnswer)
     if ('refusedBecause' in answer) throw refusal(address, proxy, answer.refusedBecause)
-    // Exactly the head: what follows comes from the server.
+    // Reads exactly the head: what follows comes from the server.
     socket.read(answer.headBytes)
   } catch (error) {
     throw error instanceof UserError ? error : unreachable(address, proxy, error)
@@ -41,7 +41,7 @@ const refusal = (address: HostAddress, proxy: Proxy, why: string) =>
     'Ask the operator of the proxy, or check --proxy and its credentials.',
   )
 
-/** The proxy itself cannot be reached, or it breaks the connection. */
+/** The error if the proxy itself cannot be reached, or breaks the connection. */
 export function unreachable(address: HostAddress, proxy: Proxy, error: unknown): UserError {
   const why = errnoOf(error) || (error as Error).message
   return new UserError(

@@ -12,7 +12,7 @@ interface Pending {
 }
 
 export class Unfinished {
-  /** In the order of their arrival. */
+  /** The connections in their handshake, in the order of arrival. */
   readonly #pending = new Map<Socket, Pending>()
   readonly #listeners: (() => void)[] = []
   #scans = 0
@@ -45,7 +45,10 @@ export class Unfinished {
     this.#timer = undefined
   }
 
-  /** Whether a connection is slow. @param since how many scans there were when it began */
+  /**
+   * Whether a connection is slow.
+   * @param since how many scans there had been when its handshake began
+   */
   isSlow({ bytesWritten }: Socket, since: number): boolean {
     return isSlow(this.#scans - since, bytesWritten > 0)
   }

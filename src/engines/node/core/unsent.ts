@@ -1,13 +1,14 @@
 /** How many bytes of a stream the system has not accepted yet. */
 import type { Duplex } from 'node:stream'
 
-/** A stream that keeps bytes elsewhere counts them itself. */
+/** A stream that keeps unsent bytes in a place of its own, and counts them. */
 export interface Keeping {
   readonly unsentBytes: number
 }
 
 /**
- * For a socket: libuv has one write at a time, and knows how much of it the system has accepted.
+ * The private parts of a socket: libuv has one write at a time, and knows how much of it the system
+ * has accepted.
  */
 interface Internals {
   _handle?: { writeQueueSize?: number } | null

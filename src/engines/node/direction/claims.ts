@@ -1,7 +1,10 @@
 /** Compares what a server claims with what this end has done: the server may be anything. */
 import type { Report } from '../../../wire/direction/trace.ts'
 
-/** Why a report cannot be. @param sentBytes the most that can have left this end */
+/**
+ * Why a report cannot be true; undefined if it can.
+ * @param sentBytes the most that can have left this end
+ */
 export function whyNoReport(
   report: Report,
   before: Report | undefined,
@@ -15,23 +18,23 @@ export function whyNoReport(
   return undefined
 }
 
-/** Why the sum of what the server sent cannot be. */
+/** Why the number of bytes that the server says it sent cannot be true. */
 export const whyNoSum = (said: number, received: number, what = 'bytes'): string | undefined =>
   received > said ? `the server says that it sent ${said} ${what}, but ${received} came` : undefined
 
 /** What a server of datagrams says that it sent. */
 export interface Sums {
   sentBytes: number
-  /** The warm-up included, and without it. */
+  /** All datagrams, and those without the warm-up. */
   datagrams: number
   measured: number
   skipped: number
   lateUs: number
-  /** Before the end, since it had not heard from the client. */
+  /** Whether the server stopped early because it had not heard from the client. */
   stopped: boolean
 }
 
-/** Undefined if it makes no sense. */
+/** Reads the sums in an answer; undefined if they make no sense. */
 export function sumsOf(body: Record<string, unknown>): Sums | undefined {
   const counts = ['sentBytes', 'datagrams', 'measured', 'skipped'].map(name => body[name] ?? 0)
   const isCounts = counts.every(count => Number.isSafeInteger(count) && (count as number) >= 0)
@@ -44,7 +47,7 @@ export function sumsOf(body: Record<string, unknown>): Sums | undefined {
 /** The server begins and ends a little later; more than that makes a difference. */
 const shortMaxMs = 1_000
 
-/** Why less was sent down than was to be measured. */
+/** Why the server sent less than was to be measured; undefined if it did not. */
 export function whyShort(
   { datagrams, skipped, stopped }: Sums,
   ratePerSecond: number,
@@ -61,7 +64,7 @@ export function whyShort(
     : undefined
 }
 
-/** Timers of both ends may be early by that much. */
+/** By how much the timers of both ends may be early. */
 const earlyMs = 5
 
 /** Whether a server that knows how long to send ended before that time was over. */

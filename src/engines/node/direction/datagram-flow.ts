@@ -59,7 +59,7 @@ export class DatagramFlow {
   #living: NodeJS.Timeout | undefined
   #fail: ((error: Error) => void) | undefined
   #close!: () => void
-  /** What comes may be several datagrams. */
+  /** Whether the system may deliver several datagrams as one. */
   #isJoined = false
   #over = false
 
@@ -184,14 +184,14 @@ export class DatagramFlow {
     const { up } = this.#record
     const why = whyNoReport(whole, undefined, this.#sender?.bytes ?? 0)
     if (why !== undefined) return this.#lose('protocol', why)
-    // It was overtaken.
+    // A newer report has overtaken this one.
     if (!whole.end && whole.bytes < (up.report?.bytes ?? 0)) return
     this.#count('bytesConfirmed', Math.max(0, whole.bytes - (up.report?.bytes ?? 0)))
     up.report = whole
     if (whole.bytes > 0) up.marks.push([whole.atMs, whole.bytes])
   }
 
-  /** Nothing more is sent. What is in flight arrives before the answer, in order or nearly so. */
+  /** Ends sending. Datagrams in flight arrive before the answer to this, in order or nearly so. */
   end(): void {
     this.#record.awaitsNoMore()
     this.#pump?.end()
@@ -207,7 +207,7 @@ export class DatagramFlow {
     })
   }
 
-  /** Everything was said. */
+  /** The server has reported its sums, so the flow can end. */
   #conclude(sums: Sums) {
     const { down, awaitedMs } = this.#record
     const { sentBytes, measured } = sums
@@ -276,7 +276,7 @@ export class DatagramFlow {
     this.#lose(failureName(error), reasonWhy(error))
   }
 
-  /** Something broke the session, which is over. */
+  /** Ends the session because something broke it. */
   #lose(name: FailureName, reason?: string) {
     if (this.#over) return
     this.#record.broke(name, reason)

@@ -7,7 +7,8 @@ import { askForShortTimeSlices } from '../../os/time-slice.ts'
 import { askForExactTimers } from '../../os/timer-slack.ts'
 
 /**
- * With more datagrams in the socket no further one is sent: it will be late, and counts as late.
+ * The most datagrams that may wait in the socket. A datagram that has to wait for room is late, and
+ * counts as late.
  */
 const queuedMax = 256
 /** How many are sent in one turn of the loop: arriving datagrams have to be read, too. */
@@ -16,12 +17,15 @@ const perTurnMax = 64
 const alarmLeadNs = 100e3
 const sleepMinNs = 150e3
 const timerSlackNs = 2e6
-/** From this rate on datagrams are sent together, and each may wait for others that long. */
+/** From this rate on, datagrams are sent together; and how long a datagram may wait for others. */
 export const togetherFrom = 20_000
 const gatherNs = 250e3
 const trainsPerTurn = 4
 
-/** A thread that sends a load has asked for this at its start; one that serves has not. */
+/**
+ * Whether this thread has asked for exact timers. A thread that sends a load has done so at its
+ * start; a thread that serves does so here.
+ */
 let isPunctual = false
 function bePunctual() {
   if (isPunctual) return
@@ -36,7 +40,7 @@ interface DatagramOutlet {
   /** Sends several at a time, where the system can; `descriptor` is that of the socket. */
   train(): DatagramTrain | undefined
   readonly descriptor: number | undefined
-  /** What became of a train. */
+  /** Called with the result of a train. */
   sent(bytes: number): void
   failed(code: string): void
 }
@@ -57,7 +61,7 @@ export class DatagramPump {
     this.#sender = sender
     this.#outlet = outlet
     this.#alarm = openAlarm(() => this.#turnSoon())
-    // Without an alarm the loop spins, and sends each by itself.
+    // Without an alarm the loop spins, and sends each datagram by itself.
     if (this.#alarm && sender.ratePerSecond >= togetherFrom) this.#train = outlet.train()
   }
 

@@ -24,11 +24,17 @@ import { payloadOf } from './session-payload.ts'
  */
 const sendMs = 1_000
 const rememberMs = 10_000
-/** More are refused: each has a table of what has come. */
+/**
+ * The most sessions at a time, since each has a table of the datagrams that came; further ones are
+ * refused.
+ */
 const sessionsMax = 256
 const usualBytes = 1_200
 const usualRate = 1_000
-/** As udp answers to one source at most; the loopback has no limit. */
+/**
+ * The default of --max-rate: the same as the limit of answers to one source. The loopback has no
+ * limit.
+ */
 const maxRateDefault = 10_000
 
 interface DatagramPeer {
@@ -52,7 +58,10 @@ interface ServedFlow {
   /** The last report, once it was asked for. */
   report: Buffer | undefined
   heardMs: number
-  /** Whether the client has said so; `stopped`: before that, since it was silent. */
+  /**
+   * Whether the client has begun, and ended, the session; `stopped`: the server ended it, since the
+   * client was silent.
+   */
   begun: boolean
   ended: boolean
   stopped: boolean
@@ -81,7 +90,7 @@ export class DatagramSessions {
     this.#looking = setInterval(() => this.#look(), sendMs / 4).unref()
   }
 
-  /** Whether a datagram belonged to a session that is open. */
+  /** Handles a datagram of an open session. Returns whether it was one. */
   take(data: Buffer, from: DatagramPeer): boolean {
     if (this.#flows.size === 0 || data.length < 8) return false
     const flow = this.#flows.get(keyOf(from))
@@ -99,7 +108,7 @@ export class DatagramSessions {
     return true
   }
 
-  /** Whether it was a hello; the guard has let it through. */
+  /** Handles a hello that the guard has let through. Returns whether the datagram was a hello. */
   greet(data: Buffer, from: DatagramPeer): boolean {
     const found = readHello(data)
     if (found.kind === 'version') this.#refuse(data, from, 0, `it speaks version ${sessionVersion}`)
@@ -125,7 +134,7 @@ export class DatagramSessions {
     this.#answer(datagramKinds.accepted, word, { from: keyOf(from) }, data, from)
   }
 
-  /** @returns why it is refused */
+  /** @returns why the hello is refused; undefined if it is not */
   #open(hello: Hello, word: number, from: DatagramPeer): string | undefined {
     const { mode, id, seed, flow, warmupMs = 0 } = hello
     if (mode !== 'up' && mode !== 'down' && mode !== 'both') return `${mode} is not for datagrams`

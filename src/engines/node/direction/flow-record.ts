@@ -3,7 +3,7 @@ import type { Direction, FoundDirection, FoundFlow } from '../../../load/directi
 import type { FailureName } from '../../../metrics/meter.ts'
 import type { Report } from '../../../wire/direction/trace.ts'
 
-/** How often to note how much has come; the server does the same. */
+/** How often the number of received bytes is noted; the server does the same. */
 const markMs = 100
 
 interface AnyReceiver {
@@ -36,7 +36,9 @@ export class FlowRecord {
     if (bytes !== (this.down.marks.at(-1)?.[1] ?? 0)) this.down.marks.push([atMs, bytes])
   }
 
-  /** Nothing more is awaited: this end is over, or something broke. The first call counts. */
+  /**
+   * Ends the wait for this flow: it is complete, or something broke. Only the first call counts.
+   */
   awaitsNoMore(): void {
     if (this.#beganMs !== undefined) this.#awaitedMs ??= performance.now() - this.#beganMs
   }

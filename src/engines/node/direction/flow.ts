@@ -40,11 +40,11 @@ const rawOf = (stream: Duplex): Socket =>
 export interface FlowParts {
   number: number
   stream: Duplex
-  /** What the system knows: the stream itself, or what it runs on. */
+  /** The socket that the system knows: the stream itself, or what it runs on. */
   below: Duplex
   /** What to send first; undefined if it was in the head of a request, which has no body. */
   hello: Buffer | undefined
-  /** When the connection was asked for. */
+  /** When dialling began. */
   askedMs: number
   payload: Payload
   meter: Meter
@@ -70,7 +70,7 @@ export class ClientFlow implements FrameEvents {
   /** Each chunk has memory of its own, which is garbage afterwards. */
   #ownsChunks = true
   #samples: PathSamples | undefined
-  /** This end has said that it is over. */
+  /** Whether this end has sent its end frame. */
   #isEnding = false
   #over = false
 
@@ -130,12 +130,12 @@ export class ClientFlow implements FrameEvents {
     if (this.#receiver && this.#hello) this.#stream.write(writeFrame(frameKinds.start, {}))
     this.#record.begin()
     this.#samples = new PathSamples(this.#counters)
-    // This system knows about sending up; the server reports the same about down.
+    // This system has figures about sending up; the server reports its own about sending down.
     if (this.#pump) this.#samples.ask(this.#record.up, () => handleDescriptor(rawOf(this.#below)))
     this.#pump?.begin()
   }
 
-  /** Nothing more is sent; the server reports, and ends. */
+  /** Ends sending; then the server sends its last report, and ends, too. */
   end(): void {
     this.#record.awaitsNoMore()
     this.#isEnding = true
@@ -152,7 +152,7 @@ export class ClientFlow implements FrameEvents {
     this.destroy()
   }
 
-  /** At once, so its end is not known. */
+  /** Closes at once, without waiting for the end of the stream. */
   destroy(): void {
     if (!this.#over) this.#record.unfinished = true
     this.#cut()
@@ -193,7 +193,7 @@ export class ClientFlow implements FrameEvents {
     const { broken } = this.#reader
     if (broken === undefined || this.#over) return
     if (this.#opening) return this.#opening.fail(this.#notServed('answers something else.'))
-    // Bytes were changed on the way, or are missing.
+    // The frames make no sense: bytes were changed on the way, or are missing.
     this.#broke('wrongBytes', broken)
   }
 
@@ -248,7 +248,10 @@ export class ClientFlow implements FrameEvents {
     this.#stream.end()
   }
 
-  /** After a hello it ends when this end does; without one it knows how long to send. */
+  /**
+   * Whether the server ended too early. After a hello it must wait for the end of this side;
+   * without one it knows how long to send.
+   */
   #endsEarly(): boolean {
     if (this.#isEnding) return false
     const { warmupMs, durationMs } = this.#task

@@ -12,8 +12,8 @@ import type { Target } from '../core/link.ts'
 
 export interface ForeignTimes {
   /**
-   * Until the connection was open; until TLS was set up, divided by its round trips; until the
-   * answer was there.
+   * The time to connect; the time of the TLS handshake, divided by its round trips; the time until
+   * the answer came.
    */
   tcpMs: number
   tlsMs: number
@@ -28,7 +28,7 @@ export async function foreignProbe(target: Target, timeoutMs: number): Promise<F
   const { secured } = await import('../tls/handshake.ts')
   const { openHttp } = await import('../http/dial.ts')
   const address = target.address as HostAddress
-  // To look the name up is not part of the round trip.
+  // The name is looked up before, since that is not part of the round trip.
   const [host = address.host] = await addressesOf(address.host)
   const beganMs = performance.now()
   const socket = await dialSocket({ ...target, address: { ...address, host } }, timeoutMs)

@@ -16,7 +16,7 @@ import { failureName } from '../../failures.ts'
 import { beginSession } from './serve.ts'
 import { traceEcho } from './traced.ts'
 
-/** The gate, session or echo that a connection belongs to now; it hears when the server leaves. */
+/** The gate, session or echo that has a connection now, and is told when the server leaves. */
 interface Owner {
   finish(): void
 }
@@ -88,7 +88,10 @@ class Gate implements Owner {
     else this.#refuse(found)
   }
 
-  /** An echo must not wait for bytes that may never come. */
+  /**
+   * Echoes bytes before it is known whether a session begins: an echo must not wait for bytes that
+   * may never come.
+   */
   #echoBytes(chunk: Buffer) {
     this.#count('chunks', 1)
     this.#count('bytesIn', chunk.length)

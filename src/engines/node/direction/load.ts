@@ -47,7 +47,7 @@ function helloOf(task: FlowTask, flow: number, isGet: boolean): Hello {
   return { mode, id, seed, flow, sizeBytes, ratePerSecond, lastsMs }
 }
 
-/** A request without a body has the hello in its head. */
+/** The target of a request without a body: the hello is in its head. */
 const withHello = ({ address, calling }: FlowTask, hello: Buffer): Target => ({
   address,
   calling: { ...calling, http: { ...calling.http, hello: hello.toString('base64url') } },

@@ -4,6 +4,6 @@ import { UserError } from '../../../vocabulary/errors.ts'
 
 const usualHint = 'Serve it with `yodel serve --directions`.'
 
-/** @param what it does instead, as the end of a sentence that begins with `it` */
+/** @param what what the server does instead: the end of a sentence that begins with `it` */
 export const notServed = (address: Address, what: string, hint = usualHint): UserError =>
   new UserError('network', `${formatAddress(address)} does not serve directions: it ${what}`, hint)

@@ -61,12 +61,15 @@ export class PagedOutlet {
     return found && !found.isBroken ? new PagedOutlet(stream, sender, pages, found) : undefined
   }
 
-  /** Set when the system has refused; from then on this takes nothing. */
+  /** Whether the system has refused. From then on this takes nothing. */
   get isBroken(): boolean {
     return this.#shared.isBroken
   }
 
-  /** How many bytes of the next frame have been sent; what is left of it is now sent otherwise. */
+  /**
+   * How many bytes of the next frame have been sent. The caller has to send the rest of it in
+   * another way.
+   */
   takeCut(): number {
     const cutBytes = this.#cutBytes
     this.#cutBytes = 0
@@ -79,7 +82,7 @@ export class PagedOutlet {
    */
   pour(): { taken: number; isFull: boolean } {
     const fd = handleDescriptor(this.#socket)
-    // What was written before has to go first.
+    // Bytes that were written before have to leave first.
     if (this.isBroken || fd === -1 || this.#socket.writableLength > 0)
       return { taken: 0, isFull: true }
     const given = this.#gather()
@@ -92,7 +95,7 @@ export class PagedOutlet {
     return { taken, isFull: taken < given }
   }
 
-  /** @returns how many bytes */
+  /** Collects the pieces to send next. Returns how many bytes they have. */
   #gather(): number {
     const { flow, sizeBytes, bytes: begun } = this.#sender
     let given = 0

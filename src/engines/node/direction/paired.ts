@@ -20,7 +20,7 @@ export class NoSession extends Error {}
 export interface Traced {
   /** The id by which the trace is requested. */
   id: string
-  /** What the server said: the address of this client as the server sees it. */
+  /** The server's answer: the address of this client as the server sees it. */
   accepted: AcceptedBody
 }
 
@@ -35,7 +35,10 @@ export async function trace(stream: Duplex, timeoutMs: number): Promise<Traced> 
   return { id, accepted }
 }
 
-/** Asks over a stream that is just connected; null: the server does not know that id (any more). */
+/**
+ * Asks for a trace over a stream that is just connected. Null: the server does not know that id
+ * (any more).
+ */
 export async function askTrace(
   stream: Duplex,
   id: string,

@@ -16,7 +16,7 @@ export class PathSamples {
     this.#counters = counters
   }
 
-  /** Asks this system, for the direction in which it sends. */
+  /** Asks this machine's system, for the direction in which this end sends. */
   ask(side: FoundDirection, descriptor: () => number): void {
     this.#timer = setInterval(() => {
       const info = tcpInfo(descriptor())

@@ -6,18 +6,20 @@ import type { PagedOutlet } from './paged.ts'
 
 /** How many writes one turn of the loop makes: other connections need their turns, too. */
 const writesPerTurn = 4
-/** Nothing is written while more than this is unsent; what is written at a time comes on top. */
+/**
+ * Nothing is written while more than this is unsent. So the most that is unsent is this and one
+ * write.
+ */
 const flowUnsentMaxBytes = 512 * 1024
 /**
- * If the system took less than this since the last pause, there is no further pause: the buffer of
- * the system would be empty before the pause is over. So it is with a unix socket, and on a slow
- * path.
+ * If the system took less than this since the last pause, there is no pause: the buffer of the
+ * system would be empty before its end. This is so with a unix socket, and on a slow path.
  */
 const pauseFromBytes = 256 * 1024
 const nothing = Buffer.alloc(0)
 
 interface Options {
-  /** If the system can do it: takes what the system takes at once, without copying it. */
+  /** Sends without copying; undefined if the system cannot do that. */
   paged: PagedOutlet | undefined
   onBytes: (bytes: number) => void
 }
@@ -34,7 +36,7 @@ export class Pump implements Outlet {
   #immediate: NodeJS.Immediate | undefined
   #begun = false
   #ended = false
-  /** A callback waits until what is unsent has left. */
+  /** Whether a callback waits until all unsent bytes have left. */
   #awaits = false
 
   constructor(stream: Duplex, sender: Sender, { paged, onBytes }: Options) {
@@ -85,7 +87,8 @@ export class Pump implements Outlet {
     this.#onBytes(taken)
     this.#poured += taken
     if (!isFull) return false
-    // During the pause much leaves, and is replaced at once. To wake for each piece costs more.
+    // During the pause many bytes leave; then the buffer is filled at once. To wake for each piece
+    // costs more.
     const isPausing = this.#poured >= pauseFromBytes
     this.#poured = 0
     if (isPausing && this.#pause && !paged.isBroken) {
@@ -101,7 +104,7 @@ export class Pump implements Outlet {
   /** Whether some of the unsent bytes must leave first; then #fill is called again. */
   #isFull(): boolean {
     const { writableLength } = this.#stream
-    // `drain` follows, since there is more unsent than the stream itself wants to have.
+    // `drain` will follow, since more is unsent than the high-water mark of the stream.
     if (!this.#paged) return writableLength > flowUnsentMaxBytes
     if (writableLength === 0) return false
     if (this.#awaits) return true

@@ -1,6 +1,7 @@
 /**
  * The sessions of this process by their ids, so that another connection can ask for the trace of
- * one. The threads of a server share its port: one that does not know an id asks the others.
+ * one. The threads of a server share its port, so a thread that does not know an id asks the
+ * others.
  */
 import { BroadcastChannel, threadId } from 'node:worker_threads'
 import type { Trace } from '../../../wire/direction/trace.ts'
@@ -38,7 +39,7 @@ export class Registry {
     this.#channel.unref()
   }
 
-  /** @returns what is to be called when the session has ended */
+  /** @returns a function to call when the session has ended */
   open(id: string, trace: () => Trace): () => void {
     const entry: RegisteredTrace = { trace, endedMs: undefined }
     this.#entries.set(id, entry)
@@ -48,7 +49,7 @@ export class Registry {
     }
   }
 
-  /** Null if no thread knows the session, or if it was forgotten. */
+  /** The trace of a session; null if no thread knows the session (any more). */
   async trace(id: string): Promise<Trace | null> {
     const own = this.#entries.get(id)
     if (own) return own.trace()

@@ -1,4 +1,6 @@
-/** Repeats a question over datagrams until the answer comes, since both may be lost. */
+/**
+ * Repeats a question over datagrams until the answer comes, since question and answer may be lost.
+ */
 
 const againMs = 200
 
@@ -13,7 +15,10 @@ export class RepeatedQuestion {
     this.#send = send
   }
 
-  /** Asks this in place of the question before. @param answered gets what comes, until stop() */
+  /**
+   * Asks a new question in place of the one before.
+   * @param answered gets each datagram that comes, until stop()
+   */
   ask(datagram: Buffer, answered: OnAnswer): void {
     this.stop()
     this.#answered = answered
@@ -21,7 +26,7 @@ export class RepeatedQuestion {
     this.#timer = setInterval(() => this.#send(datagram), againMs)
   }
 
-  /** Something came. */
+  /** A datagram came. */
   take(datagram: Buffer): void {
     this.#answered?.(datagram)
   }

@@ -19,7 +19,7 @@ export function isReadable({ end }: Report): boolean {
   return !datagrams || (isHistogram(datagrams.variation) && isHistogram(datagrams.between))
 }
 
-/** A last report out of its bytes; undefined if it makes no sense. */
+/** Reads a last report from its bytes; undefined if it makes no sense. */
 export function reportOf(bytes: Buffer): Report | undefined {
   try {
     const report = JSON.parse(bytes.toString()) as Report

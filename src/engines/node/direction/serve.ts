@@ -22,9 +22,9 @@ import { acceptedFrame, traceOf, type TracedConnection } from './traced.ts'
 import { PagedOutlet } from './paged.ts'
 import { Pump } from './pump.ts'
 
-/** How often it tells what it has received, while something comes. */
+/** How often the server reports what it has received, while bytes come. */
 const reportMs = 100
-/** How often it tells what its system knows of the connection. */
+/** How often the server reports what its kernel knows of the connection. */
 const tellMs = 1_000
 
 /** Answers with the trace of another session, and ends. */
@@ -36,7 +36,10 @@ async function answerTrace(hello: Hello, connection: TracedConnection): Promise<
   if (!socket.writableEnded) socket.end(writeFrame(frameKinds.trace, { trace }))
 }
 
-/** Any session but an echo. @returns what is to be called when the server leaves */
+/**
+ * Any session but an echo.
+ * @returns a function to call when the server leaves
+ */
 export function beginSession(hello: Hello, connection: TracedConnection, rest: Buffer): () => void {
   connection.meter.counters[counter.sessions]!++
   if (hello.mode === 'trace') {
@@ -123,7 +126,7 @@ class ServedSession implements FrameEvents {
     this.#pump.begin()
   }
 
-  /** What the system reports about sending. */
+  /** Sends what the kernel knows about sending. */
   #tell() {
     const info = tcpInfo(handleDescriptor(this.#connection.raw))
     if (info && !this.#socket.writableEnded) this.#write(writeFrame(frameKinds.sending, info))
@@ -134,7 +137,10 @@ class ServedSession implements FrameEvents {
     this.#finish()
   }
 
-  /** Small, and only if there is something new: it goes with what is sent down. */
+  /**
+   * Sends a report if there is something new. It is small, and shares the stream with the payload
+   * that is sent down.
+   */
   #report() {
     const { report } = this.#receiver!
     if (report.bytes === this.#reported || this.#socket.writableEnded) return

@@ -18,7 +18,7 @@ export function payloadOf(seed: number): Payload {
   return latest.payload
 }
 
-/** Where its table lies, if it can be sent without being copied. */
+/** The pages of the payload's table, if it can be sent without being copied. */
 export const pagesOf = (payload: Payload): Pages | undefined => pages.get(payload)
 
 function create(seed: number): Payload {

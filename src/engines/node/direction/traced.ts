@@ -14,9 +14,9 @@ import { sessions } from './registry.ts'
 
 /** A connection that has begun a session. */
 export interface TracedConnection {
-  /** What the session runs on. */
+  /** The stream that carries the session. */
   socket: Duplex
-  /** The socket that was accepted, below all of it. */
+  /** The socket that was accepted, below all other layers. */
   raw: Socket
   forwarded: AcceptedSocket['forwarded']
   meter: Meter
@@ -42,8 +42,8 @@ function tlsOf(socket: Duplex): Trace['tls'] {
 }
 
 /**
- * Begins a trace under the id of the session. In a session with frames, `bytesIn` and what belongs
- * to it stay empty: the reports say that.
+ * Begins a trace under the id of the session. In a session with frames, `bytesIn` and the fields
+ * that belong to it stay empty: the reports have them.
  */
 export function traceOf({ mode, id }: Hello, connection: TracedConnection): Tracer {
   const { socket, raw, forwarded } = connection
@@ -92,7 +92,10 @@ export const acceptedFrame = (connection: TracedConnection): Buffer =>
     fingerprint: ownFingerprint(connection.socket),
   })
 
-/** Before the echo takes the connection over: every chunk from now on is in the trace, too. */
+/**
+ * Adds every chunk from now on to the trace. To be called before the echo takes the connection
+ * over.
+ */
 export function traceEcho(hello: Hello, connection: TracedConnection): void {
   const { socket } = connection
   socket.write(acceptedFrame(connection))

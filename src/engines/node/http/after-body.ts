@@ -52,7 +52,7 @@ export function createEchoAfterBody(echo: EchoBody): EchoBody {
       bytes = chunks.length = 0
     }
     const onEnd = () => {
-      // A body that was given up ends, too.
+      // The stream was given up; that ends its body, too.
       if (response.stream?.closed) return
       const whole = replay(request, chunks, bytes)
       response.once('close', () => whole.destroy())
@@ -64,7 +64,7 @@ export function createEchoAfterBody(echo: EchoBody): EchoBody {
   }
 }
 
-/** The same request once more, of known length. */
+/** The request once more, now with a body of known length. */
 function replay(
   { method, url, httpVersion, rawHeaders, headers }: Request,
   chunks: Buffer[],

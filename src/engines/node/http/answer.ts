@@ -14,7 +14,7 @@ import { echoTrailers } from './trailers.ts'
 
 /** How many answers of one connection may be delayed: pipelining would allow any number. */
 const delayedMax = 100
-/** Node sends a text as one piece with the head of its answer, and a buffer as another one. */
+/** Node sends the head of an answer and a text as one piece, but the head and a buffer as two. */
 const asTextMaxBytes = 4 * 1024
 /** Answers that have no content (RFC 9110 sections 15.3.5, 15.3.6, 15.4.5). */
 const empty = new Set([204, 205, 304])
@@ -116,7 +116,7 @@ export function createAnswer(
     } else if (!empty.has(status)) {
       return sendDescription(request, response, connection)
     }
-    // Node sets it by itself only for GET, and never over HTTP/2.
+    // Node itself sets Content-Length only for GET, and never over HTTP/2.
     if (response.statusCode === 205) response.setHeader('Content-Length', 0)
     response.end()
   }
@@ -131,7 +131,7 @@ function sendDescription(request: Request, response: Response, connection: HttpC
   else response.end(description)
 }
 
-/** A browser says its origin; other programs need not. */
+/** Whether a page of this origin may ask. Programs other than browsers send no origin. */
 const isWelcome = (origin: string | undefined, { origins }: ServeTask['web']): boolean =>
   !origins || origin === undefined || origins.includes(origin)
 
@@ -140,8 +140,8 @@ export function announce(request: Request, response: Response): void {
   const { 'content-type': type, 'content-length': length } = request.headers
   if (type !== undefined) response.setHeader('Content-Type', type)
   if (length !== undefined) response.setHeader('Content-Length', length)
-  // After the bytes at hand were parsed: if the rest is malformed, the answer is 400. A client that
-  // waits for the head before it sends more gets it.
+  // The head is sent after the bytes at hand were parsed: if they are malformed, the answer is
+  // still 400. It is sent then, since a client may wait for the head before it sends more.
   if (announced.push(response) === 1) setImmediate(flushAnnounced)
 }
 
@@ -153,7 +153,9 @@ function flushAnnounced(): void {
     if (!response.headersSent && !response.destroyed) response.flushHeaders()
 }
 
-/** Whether nothing follows the piece that was just read, and the head says how long all is. */
+/**
+ * Whether the piece that was just read is the last one, and the head has the length of the body.
+ */
 const isLastPiece = ({ complete, readableLength, headers }: Request): boolean =>
   complete === true && readableLength === 0 && headers['content-length'] !== undefined
 
@@ -178,7 +180,7 @@ export function createEchoBody({ counters }: Meter, holdBack: HoldBack): EchoBod
       counters[counter.bytesIn]! += chunk.length
       countGarbage(chunk.length)
       counters[counter.bytesOut]! += chunk.length
-      // To write it and end separately costs more: most bodies are one piece.
+      // One call to write and end costs less than two: most bodies are one piece.
       if (isLastPiece(request)) return end(chunk)
       response.write(chunk)
       if (response.writableLength <= unsentMaxBytes) return

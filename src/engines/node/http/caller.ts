@@ -20,8 +20,8 @@ export type Redial = () => Promise<Duplex>
  *
  * A server may close the connection between two messages, and need not answer what it receives
  * after that. What is unanswered then goes over a new connection. Emits `left` when the server has
- * closed, `reconnect` (after how many milliseconds) when it was reached again, and `again` for each
- * message that is sent once more.
+ * closed the connection, `reconnect` (with the milliseconds that this took) when a new connection
+ * is open, and `again` for each message that is sent once more.
  */
 export abstract class Caller extends Duplex {
   protected readonly calling: HttpCalling
@@ -40,7 +40,7 @@ export abstract class Caller extends Duplex {
   /** Connects again to a server that has closed, although there is nothing to send. */
   reopen(): void {}
 
-  /** Too much is unanswered: nothing more is written until some of it comes back. */
+  /** Whether too much is unanswered: then nothing more is written until some of it comes back. */
   protected get isFull(): boolean {
     const { underWayMaxBytes = Infinity } = this.calling
     return this.sentBytes - this.returnedBytes >= underWayMaxBytes
@@ -53,7 +53,10 @@ export abstract class Caller extends Duplex {
     this.destroy(new StatusError(status, reason))
   }
 
-  /** An answer is owed, or some of it has come; false: nothing is owed. */
+  /**
+   * To be called when an answer is awaited, and when a part of it has come. False: no answer is
+   * awaited.
+   */
   protected awaitAnswer(isOwed: boolean): void {
     const { answerTimeoutMs } = this.calling
     if (answerTimeoutMs === undefined) return
@@ -66,9 +69,9 @@ export abstract class Caller extends Duplex {
   }
 }
 
-/** One message: what was sent, and its answer on the way in. */
+/** One message: what was sent, and what has come of its answer. */
 export class HttpExchange {
-  /** Kept until it is answered: it may have to be sent again. */
+  /** The message, kept until it is answered: it may have to be sent again. */
   readonly sent: Buffer
   readonly #pieces: Buffer[] = []
   #receivedBytes = 0
@@ -114,8 +117,8 @@ export function destroyLater(socket: Duplex): void {
 }
 
 /**
- * Whether the server only closed the connection, as it may at any time; an error of TLS or HTTP is
- * a failure.
+ * Whether an error only means that the server closed the connection, as it may at any time. An
+ * error of TLS or HTTP is a failure.
  */
 export const isClose = (error: Error | null | undefined): boolean =>
   !error || failureName(error) === 'reset'

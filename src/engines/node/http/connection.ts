@@ -98,7 +98,7 @@ export class HttpConnection {
     if (this.leaving) this.#part()
   }
 
-  /** Finishes the open requests, and accepts no others. */
+  /** Finishes the open requests, and accepts no further ones. */
   leave(): void {
     this.leaving = true
     for (const listener of this.#onLeaving) listener()
@@ -154,7 +154,7 @@ export class HttpConnection {
   }
 }
 
-/** Gives a connection to a parser of Node, which itself never listens. */
+/** Gives a connection to a server of Node, which is used as a parser and never listens. */
 export const handOver = (server: Pick<Server, 'emit'>, socket: Socket): boolean =>
   server.emit('connection', socket)
 

@@ -5,8 +5,8 @@ import { targetOf, type Request } from './exchange.ts'
 import type { HttpConnection } from './connection.ts'
 
 /**
- * It contains what the client sent, and nothing of this machine, its environment or its files.
- * HEAD is described as GET, so that both have the same length (RFC 9110 section 9.3.2).
+ * It contains what the client sent, and nothing of this machine, its environment or its files. The
+ * answer to HEAD describes a GET, so that both have the same length (RFC 9110 section 9.3.2).
  */
 export function describeRequest(request: Request, connection: HttpConnection): Buffer {
   const { socket, accepted } = connection
@@ -46,7 +46,7 @@ function pairs(list: readonly string[]): [string, string][] {
   return result
 }
 
-/** HTTP/2 also has the method among its headers. */
+/** Replaces HEAD by GET among the headers, too, where HTTP/2 has the method. */
 const ofGet = ([name, value]: [string, string]): [string, string] =>
   name === ':method' && value === 'HEAD' ? [name, 'GET'] : [name, value]
 

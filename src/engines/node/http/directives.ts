@@ -15,7 +15,7 @@ const none: Directives = { status: 200, delayMs: 0, afterBody: false }
 const names = ['status', 'delay', 'after'] as const
 const headerNames = names.map(name => `x-yodel-${name}`)
 
-/** Most requests ask for nothing, and that is seen at once. */
+/** A quick test for most requests, which ask for nothing. */
 const asksForNothing = ({ url = '', headers }: Request): boolean =>
   !url.includes('?') && headerNames.every(name => headers[name] === undefined)
 

@@ -40,7 +40,10 @@ export const createHttpEcho: CreateProtocol = async (task, meter, { unfinished, 
     connection.session?.once('remoteSettings', () => unfinished.delete(connection.raw))
   }
 
-  /** Its first bytes have come. Until its first request has a head it may be closed for others. */
+  /**
+   * The first bytes of a connection have come. Until the head of its first request is complete, the
+   * server may close it in favour of other clients.
+   */
   function begin(connection: HttpConnection) {
     const { raw, socket } = connection
     unfinished.add(raw, () => {

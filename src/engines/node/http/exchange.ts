@@ -9,9 +9,9 @@ export interface Request extends Readable {
   readonly headers: IncomingHttpHeaders
   /** Names and values in turn, as they came. */
   readonly rawHeaders: string[]
-  /** The same of the trailer, once the body has come. */
+  /** The names and values of the trailer, once the body has come. */
   readonly rawTrailers?: string[]
-  /** All of it has been parsed. */
+  /** Whether the whole request has been parsed. */
   readonly complete?: boolean
 }
 
@@ -48,7 +48,7 @@ export function decline(response: Response, status: number, why: string): void {
   response.end(body)
 }
 
-/** The same in HTTP/1.1, where there is no request yet. */
+/** The bytes of a refusal in HTTP/1.1, if there is no request object yet. */
 export const rawDecline = (status: number, why: string, ...more: [string, string][]): string =>
   [
     `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,

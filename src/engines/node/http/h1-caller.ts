@@ -25,9 +25,9 @@ interface Line {
 
 /** Requests over one connection (keep-alive), each after the answer to the one before. */
 export class Http1Messages extends Caller {
-  /** Without the length of the body. */
+  /** The head of each request, up to the length of the body. */
   readonly #headBegins: string
-  /** The head of the last request: the next one is often as long. */
+  /** The head of the last request: the next one is often the same. */
   #head = { bodyBytes: -1, bytes: Buffer.alloc(0) }
   readonly #redial: Redial
   /** Undefined after the server closed, until there is something to send. */
@@ -58,11 +58,14 @@ export class Http1Messages extends Caller {
       .on('end', () => this.#onEnd(line))
       .on('error', error => this.#onEnd(line, error))
       .on('close', () => this.#onEnd(line))
-    // It may have ended before it had these listeners.
+    // The connection may have ended before these listeners were added.
     if (socket.destroyed || socket.readableEnded) this.#onEnd(line, socket.errored)
   }
 
-  /** Bytes that the system has not accepted. A write completes only when it is answered. */
+  /**
+   * Bytes that the system has not accepted. (The stream's own count does not help: a write
+   * completes only when it is answered.)
+   */
   get unsentBytes(): number {
     const { sent, again } = this.#answer ?? {}
     if (!sent) return this.writableLength
@@ -115,7 +118,10 @@ export class Http1Messages extends Caller {
     closeInOrder(line.socket)
   }
 
-  /** No byte of the answer has come: the server may have closed before it received the request. */
+  /**
+   * Whether the message may be sent again: no byte of its answer has come, so the server may have
+   * closed before it received the request.
+   */
   #mayGoAgain = ({ answered }: Line): boolean => answered > 0 && this.#answer?.begun === false
 
   #onEnd(line: Line, error?: Error | null) {
@@ -212,7 +218,7 @@ export class Http1Messages extends Caller {
 
 const unasked = () => new ProtocolError('an answer came without a request')
 
-/** Most answers are known by the first digit of their status. */
+/** Whether an answer is a 408. The first digit rules it out for most answers. */
 const startsWith408 = (data: Buffer): boolean =>
   data[9] === 0x34 && /^HTTP\/1\.[01] 408/.test(data.toString('latin1', 0, 12))
 

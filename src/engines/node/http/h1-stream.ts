@@ -58,7 +58,7 @@ export class Http1Stream extends Caller {
 
   override _write(chunk: Buffer, _: BufferEncoding, callback: Callback): void {
     this.sentBytes += chunk.length
-    // A chunk of size 0 would be the end.
+    // An empty chunk would end the body.
     if (chunk.length === 0 || !this.#hasBody) return callback()
     const socket = this.#socket
     this.#isWriting = true
@@ -81,7 +81,9 @@ export class Http1Stream extends Caller {
     this.awaitAnswer(this.#isOwed)
   }
 
-  /** The server must act: it must read what was written or, when all is written, answer. */
+  /**
+   * Whether the server has to do something: read what was written or, if all is written, answer.
+   */
   get #isOwed(): boolean {
     return (this.#isSaid || this.#isWriting || this.isFull) && !this.#answered
   }

@@ -34,7 +34,7 @@ export function createParser(
     connectionsCheckingInterval: Math.max(10, Math.min(1_000, timeoutMs / 4)),
     // The idle timeout is that of every transport, so the parser's is off.
     keepAliveTimeout: 0,
-    // rules.ts checks it, so that it is counted and answered with a sentence.
+    // rules.ts checks the Host header, so that a refusal is counted and has a sentence.
     requireHostHeader: false,
     insecureHTTPParser: false,
     noDelay: true,

@@ -20,7 +20,7 @@ interface Line {
   session: ClientHttp2Session
   streams: Set<ClientHttp2Stream>
   answered: number
-  /** The server has closed, with GOAWAY or without. */
+  /** Whether the server has closed the connection, with GOAWAY or without. */
   isLeft: boolean
   sinceMs: number
 }
@@ -28,16 +28,16 @@ interface Line {
 export class Http2Messages extends Caller {
   readonly #requestTarget: RequestTarget
   readonly #redial: Redial
-  /** In the order of their requests. */
+  /** The answers, in the order of their requests. */
   readonly #answers: HttpExchange[] = []
   /** Messages to send, or to send again, when there is a connection. */
   #unsent: HttpExchange[] = []
   /** Undefined after the server closed, until there is something to send. */
   #line: Line | undefined
-  /** All open connections, also those that only finish. */
+  /** All open connections, also those that only finish their requests. */
   readonly #lines = new Set<Line>()
   #isDialling = false
-  /** How often something was sent again since the last answer. */
+  /** How many messages were sent again since the last answer. */
   #retries = 0
   #over = false
   #finished: Callback | undefined
@@ -56,7 +56,7 @@ export class Http2Messages extends Caller {
     const line: Line = { socket, session, streams, answered: 0, isLeft: false, sinceMs }
     this.#line = line
     this.#lines.add(line)
-    // Must be the first listener: others end the streams, which then look at `isLeft`.
+    // This listener must be the first: later ones end the streams, which then look at `isLeft`.
     socket.once('end', () => this.#onLeft(line))
     session
       .on('error', error => isClose(error) || this.destroy(error))
@@ -134,7 +134,9 @@ export class Http2Messages extends Caller {
     stream.end(answer.sent)
   }
 
-  /** Sends a message again if it was not served, or may have met a server that was closing. */
+  /**
+   * Sends a message again if the server did not serve it, or may have been closing when it came.
+   */
   #onUnanswered(answer: HttpExchange, line: Line, stream: ClientHttp2Stream, error?: Error) {
     if (this.destroyed || this.#over) return
     // RFC 9113 section 8.7. A stream without a number was never sent.
@@ -260,7 +262,9 @@ export class Http2Stream extends Caller {
     this.#stream.end(callback)
   }
 
-  /** The server must act: it must read what was written or, when all is written, answer. */
+  /**
+   * Whether the server has to do something: read what was written or, if all is written, answer.
+   */
   get #isOwed(): boolean {
     return (this.#isSaid || this.#isWriting || this.isFull) && !this.#answered
   }

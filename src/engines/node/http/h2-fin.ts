@@ -1,4 +1,6 @@
-/** Ends an HTTP/2 session after the peer's FIN: Node does not, if a socket may be half open. */
+/**
+ * Ends an HTTP/2 session after the peer's FIN. Node does not do that if a socket may be half-open.
+ */
 import { constants, type Http2Session, type Http2Stream } from 'node:http2'
 import type { Duplex } from 'node:stream'
 
@@ -8,7 +10,10 @@ const complete: readonly (number | undefined)[] = [
   constants.NGHTTP2_STREAM_STATE_CLOSED,
 ]
 
-/** Frames before FIN may be parsed after it: Node goes on when its own write has ended. */
+/**
+ * Frames that came before FIN may be parsed after it: Node goes on parsing when its own write has
+ * ended.
+ */
 const behindMs = 20
 
 /**
@@ -32,7 +37,7 @@ export function heedFin(
   }
   socket.once('end', () => {
     if (incomplete().length === 0) return giveUp()
-    // In the turn after next, even if this one runs late.
+    // Waits for one more turn of the loop, in case this timer is late.
     setTimeout(() => setImmediate(giveUp), behindMs)
   })
 }

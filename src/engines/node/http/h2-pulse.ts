@@ -15,9 +15,9 @@ export type Over = 'left' | 'broken'
  * - nghttp2 finds an error of the connection (RFC 9113 section 5.4.1) and sends GOAWAY. Then it
  *   neither reads nor writes, and most of these errors have no event.
  *
- * So a client that falls silent is sent a frame, which nghttp2 does not write in the second case.
- * An empty write behind it shows whether the system still has the connection. After FIN this is
- * repeated, because nothing else would show it.
+ * So if a client falls silent, the server sends it a frame. In the second case nghttp2 does not
+ * write the frame. An empty write behind the frame shows whether the system still has the
+ * connection. After FIN this is repeated, because nothing else would show the end.
  */
 export class Pulse {
   readonly #raw: Socket
@@ -26,7 +26,9 @@ export class Pulse {
   readonly #onOver: (why: Over) => void
   /** Bytes that had come at the last check. */
   #heard = 0
-  /** The connection works: it is not asked again until something comes. */
+  /**
+   * Whether the connection is known to work: then it is not checked again until something comes.
+   */
   #sure = false
   #asking = false
   #ended = false
@@ -78,7 +80,10 @@ export class Pulse {
   }
 }
 
-/** Frames are written at the end of a turn; behind a write that has just ended, one turn later. */
+/**
+ * Waits two turns of the loop. Frames are written at the end of a turn; after a write that has just
+ * ended, one turn later.
+ */
 const twoTurns = (listener: () => void): void => void setImmediate(() => setImmediate(listener))
 
 /** Checks all connections now and then, as long as there are any. */

@@ -44,7 +44,7 @@ class Allowance {
     this.#perMs = perSecond / 1e3
   }
 
-  /** Takes one; false if none was left. */
+  /** Takes one token; false if none was left. */
   take(): boolean {
     const nowMs = performance.now()
     this.#left = Math.min(this.#atOnce, this.#left + (nowMs - this.#atMs) * this.#perMs)
@@ -89,7 +89,7 @@ export function createHttp2(
     const tooMuch = () => {
       if (session.destroyed || !connection.fail('protocol')) return
       session.goaway(constants.NGHTTP2_ENHANCE_YOUR_CALM)
-      // In the next turn: while a write is under way, Node would drop the GOAWAY.
+      // Waits for the next turn: while a write is under way, Node would drop the GOAWAY.
       setImmediate(() => session.destroy(tooMany, constants.NGHTTP2_ENHANCE_YOUR_CALM))
       connection.hangUpSoon()
     }

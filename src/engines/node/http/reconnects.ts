@@ -6,7 +6,7 @@ import { nowNs } from '../../../vocabulary/clock.ts'
 import type { Traffic } from '../../../load/traffic.ts'
 import { counter } from '../../../metrics/meter.ts'
 
-/** A server that closes an idle connection sooner than that refuses it. */
+/** If a server closes an idle connection sooner than that, it counts as refusing the connection. */
 const shortMs = 1_000
 
 /** Counts reconnects and their time. Transports other than HTTP have none. */
@@ -25,7 +25,7 @@ export function countReconnects(stream: Duplex, traffic: Traffic): void {
   })
 }
 
-/** Connects an idle connection again after the server closed it. */
+/** Opens an idle connection again after the server has closed it. */
 export function keepOpen(stream: Duplex, onRefused: () => void): void {
   stream.on('left', (afterMs: number) => {
     if (afterMs < shortMs) onRefused()

@@ -68,7 +68,7 @@ function hostsOf({ rawHeaders }: Request): number {
   return hosts
 }
 
-/** uri-host [":" port] of RFC 3986, where a name may be empty; a zone is never sent (RFC 9844). */
+/** uri-host [":" port] of RFC 3986. A name may be empty; a zone is never sent (RFC 9844). */
 const authority = /^(?:\[[\w.:~!$&'()*+,;=-]+\]|(?:[\w.~!$&'()*+,;=-]|%[\da-f]{2})*)(?::\d*)?$/i
 const absolute = /^https?:\/\/([^/?]+)/i
 
@@ -92,12 +92,14 @@ export interface ParserError extends Error {
   bytesParsed?: number
 }
 
-/** A better answer than the error's name gives, as the parser has one name for many errors. */
+/**
+ * A more exact answer than the name of the error allows: the parser has one name for many errors.
+ */
 export function answerOf(error: ParserError): HttpRefusal | undefined {
   const { code, reason, rawPacket, bytesParsed = 0 } = error
   if (code === 'HPE_INVALID_VERSION' && reason === 'Invalid HTTP version') return unknownVersion
   if (!rawPacket) return undefined
-  // If the line came in pieces, its beginning is not in the packet.
+  // If the line came in pieces, its beginning is in an earlier packet.
   const start = bytesParsed === 0 ? 0 : rawPacket.lastIndexOf('\n', bytesParsed - 1) + 1
   const upTo = (end: number) => rawPacket.toString('latin1', start, end)
   if (code === 'HPE_INVALID_METHOD' && requestLine.test(upTo(rawPacket.indexOf('\n', start))))

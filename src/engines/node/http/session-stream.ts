@@ -1,4 +1,4 @@
-/** A request and its answer as one stream: what a session in band runs on over HTTP. */
+/** A request and its answer as one stream, which carries a session in band over HTTP. */
 import { Duplex } from 'node:stream'
 import type { Request, Response } from './exchange.ts'
 
@@ -12,7 +12,9 @@ export class ExchangeStream extends Duplex {
   readonly #request: Request
   readonly #response: Response
 
-  /** @param hasBody whether what is read is the body of the request; otherwise nothing comes */
+  /**
+   * @param hasBody whether the stream reads the body of the request; without a body nothing comes
+   */
   constructor(request: Request, response: Response, hasBody = true) {
     super({ allowHalfOpen: true })
     this.#request = request

@@ -1,6 +1,6 @@
 /**
  * Sessions in band over HTTP: the body of a POST goes up, while that of its answer comes down. A
- * GET has its hello in a header, and what comes down is its answer.
+ * GET has its hello in a header, and its answer goes down.
  */
 import { counter, type Meter } from '../../../metrics/meter.ts'
 import { frameKinds, writeFrame } from '../../../wire/direction/frames.ts'
@@ -11,7 +11,7 @@ import type { EchoBody, HttpConnection } from './connection.ts'
 import { decline, type Request, type Response } from './exchange.ts'
 import { ExchangeStream, sessionHeader } from './session-stream.ts'
 
-/** Whether a request without a body asks for a session. A request with a body says so in it. */
+/** Whether a request without a body asks for a session. A request with a body asks in its body. */
 export const asksForSession = ({ method, headers }: Request): boolean =>
   method === 'GET' && headers[sessionHeader] !== undefined
 

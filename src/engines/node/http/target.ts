@@ -6,7 +6,7 @@ import { headersOf, withUsual, type Header } from '../../../wire/http/headers.ts
 
 export interface RequestTarget {
   method: 'POST' | 'GET'
-  /** As the Host header has it (RFC 9110 section 7.2). */
+  /** The value of the Host header (RFC 9110 section 7.2). */
   authority: string
   /** Path and query. */
   resource: string

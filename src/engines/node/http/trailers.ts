@@ -2,14 +2,17 @@
 import { asObject, type Header } from '../../../wire/http/headers.ts'
 import type { Request, Response } from './exchange.ts'
 
-/** A client says that it takes trailers; over HTTP/2 gRPC always does. */
+/** Whether the client accepts trailers: it has to say so. (gRPC over HTTP/2 always does.) */
 const takesThem = ({ headers }: Request) => /\btrailers\b/i.test(String(headers['te'] ?? ''))
 
-/** What frames messages, routes them or gives access has no place there (section 6.5.1). */
+/**
+ * Headers that frame messages, route them or give access: they are not allowed in a trailer
+ * (section 6.5.1).
+ */
 const misplaced =
   /^(content-|transfer-|connection$|keep-alive$|upgrade$|host$|te$|trailer$|set-cookie|.*auth)/i
 
-/** To be called before the end of the answer. */
+/** Adds the trailer to an answer, before its end. */
 export function echoTrailers(request: Request, response: Response): void {
   const { rawTrailers = [] } = request
   if (rawTrailers.length === 0 || !takesThem(request)) return

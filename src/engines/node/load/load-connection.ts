@@ -12,7 +12,7 @@ import { countReconnects } from '../http/reconnects.ts'
 import { unsentBytes } from '../core/unsent.ts'
 import type { Stamps } from './stamps.ts'
 
-/** With more bytes in the socket no message is issued: messages wait in the plan. */
+/** The most bytes in the socket. With more, no message is issued: messages wait in the plan. */
 const loadUnsentMaxBytes = 256 * 1024
 const togetherBytes = 64 * 1024
 
@@ -50,7 +50,7 @@ export class LoadConnection {
       stream.ended()
       onClosed()
     })
-    // It may have closed before it had these listeners.
+    // The connection may have closed before these listeners were added.
     if (!socket.closed) return
     const { errored } = socket
     if (errored) stream.fail(counter[failureName(errored)], reasonWhy(errored))
@@ -71,7 +71,10 @@ export class LoadConnection {
     this.finish()
   }
 
-  /** Tells the stream how much the system has accepted; what libuv still has is not sent. */
+  /**
+   * Tells the stream how much the system has accepted. Bytes that libuv still has do not count as
+   * sent.
+   */
   countSent(atNs?: number): void {
     const [stream, socket] = [this.#stream, this.#socket]
     if (!socket.destroyed) stream.onSent(stream.issuedBytes - unsentBytes(socket), atNs)
@@ -107,7 +110,7 @@ export class LoadConnection {
 
   #onEnd() {
     this.#stream.ended()
-    // A new connection follows, so this one need not send what is left.
+    // A new connection will replace this one, so unsent bytes need not be sent.
     if (this.#stream.broken) this.#socket.destroy()
     else this.#socket.end()
   }

@@ -27,7 +27,7 @@ const tickMs = 100
 
 /**
  * Connects all connections; nothing is sent before run().
- * @throws UserError if none of the first answers; later failures are counted
+ * @throws UserError if none of the first connections succeeds; later failures are counted
  */
 export async function openLoad(task: LoadTask, meter: Meter, dial: Dial): Promise<OpenTask> {
   const traffic = new Traffic(task, meter)
@@ -77,7 +77,10 @@ class OpenLoad implements OpenTask, Mover<Stream> {
   readonly #meter: Meter
   readonly #traffic: Traffic
   readonly #turns: Turns<Stream>
-  /** By the number of their stream; undefined if the connection failed, or is out. */
+  /**
+   * The connections, by the number of their stream; undefined if the connection has failed, or is
+   * down.
+   */
   readonly #connections: (LoadConnection | undefined)[]
   readonly #idle: Duplex[] = []
   readonly #churn: Churn | undefined
@@ -139,7 +142,7 @@ class OpenLoad implements OpenTask, Mover<Stream> {
       this.#meter.counters[counter.closed]!++
     }
     socket.on('close', onClosed)
-    // It may have closed before it had these listeners.
+    // The connection may have closed before these listeners were added.
     if (!socket.closed) return
     if (socket.errored) lose(noteFailure(this.#traffic, socket.errored))
     onClosed()
@@ -202,7 +205,7 @@ class OpenLoad implements OpenTask, Mover<Stream> {
     if (--this.open === 0) this.#turns.wake()
   }
 
-  /** A short connection has ended: the next that waits may begin. */
+  /** A short connection has ended, so one that waits may begin. */
   #onRoom() {
     if (this.#churn!.done) this.#turns.wake()
     else this.#turns.wakeIfDue()

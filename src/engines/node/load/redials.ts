@@ -13,7 +13,7 @@ import { dialsAtOnce, timedDial } from './timed-dial.ts'
 interface Attempt {
   stream: Stream
   timer: NodeJS.Timeout
-  /** Ends the dial that is being made. */
+  /** Ends the dial that is under way. */
   abort: AbortController
 }
 
@@ -25,7 +25,7 @@ export class Redials {
   readonly #attempts = new Map<Stream, Attempt>()
   /** How often each connection was dialled again. */
   readonly #dials: Uint32Array
-  /** Dials whose time has come while too many others are being made. */
+  /** Dials that are due, but have to wait because too many others are under way. */
   readonly #due: Attempt[] = []
   #dialling = 0
 

@@ -1,7 +1,7 @@
 /**
- * When the kernel had what comes back to a load. Node reads without the stamps of the kernel, so it
- * is given no memory to read into: then it only says that something has come. This reads it, and
- * hands it to the stream as Node does.
+ * Finds out when the kernel received the replies of a load (SO_TIMESTAMPNS). Node would read
+ * without these stamps. So Node is given no memory to read into, and only reports that bytes have
+ * come; this code reads them, and pushes them into the stream.
  */
 import type { Socket } from 'node:net'
 import type { LoadTask } from '../../../task.ts'
@@ -12,7 +12,7 @@ import { StampedReader } from '../../os/stamped-reader.ts'
 import { isStamped } from '../../stamped.ts'
 import type { Dial } from '../core/link.ts'
 
-/** What a socket of Node has below it, as far as this needs it. */
+/** The private parts of a Node socket that are used here. */
 interface Handle {
   readonly fd: number
   /** Whether Node believes that it watches the socket. */
@@ -27,15 +27,17 @@ interface Handle {
 const noRoom = Buffer.alloc(0)
 
 export class Stamps {
-  /** When the kernel had what is handed on at this moment; undefined if it is not known. */
+  /**
+   * When the kernel received the chunk that is being pushed now; undefined if that is not known.
+   */
   cameNs: number | undefined
   /** Whether every socket so far is stamped. */
   complete = true
   readonly #reader: StampedReader
 
   /**
-   * Undefined for a load without stamps: below TLS and HTTP/2 Node reads for itself. Stamps need
-   * Linux and FFI.
+   * Undefined for a load without stamps: with TLS and HTTP/2 Node has to read by itself. Stamps
+   * need Linux and FFI.
    */
   static of(task: LoadTask): Stamps | undefined {
     const { address, calling } = task
@@ -48,16 +50,16 @@ export class Stamps {
     this.#reader = new StampedReader(libc)
   }
 
-  /** Dials so that each socket below is stamped. */
+  /** Makes a dial that turns stamps on for each socket. */
   over(dial: Dial): Dial {
     return (target, timeoutMs, signal) =>
       dial({ ...target, onSocket: socket => this.watch(socket) }, timeoutMs, signal)
   }
 
-  /** From now on this reads what comes. */
+  /** From now on this object reads from the socket, and not Node. */
   watch(socket: Socket): void {
     const handle = (socket as unknown as { _handle: Handle | null })._handle
-    // One that is closed already has none.
+    // A socket that is closed already has no handle.
     if (!handle) return
     const { fd } = handle
     if (!handle.useUserBuffer || !this.#reader.stamp(fd)) {
@@ -68,7 +70,7 @@ export class Stamps {
     handle.onread = () => this.#read(socket, handle, fd)
   }
 
-  /** What is left after it is read in the next turn of the loop. */
+  /** Reads once. If more is left, the event loop calls this again in its next turn. */
   #read(socket: Socket, handle: Handle, fd: number) {
     const reader = this.#reader
     const length = reader.read(fd)
@@ -81,7 +83,7 @@ export class Stamps {
       const wantsMore = socket.push(chunk)
       this.cameNs = undefined
       if (wantsMore || socket.destroyed) return
-      // Node goes on when the stream wants more.
+      // Node starts reading again when the stream wants more.
       handle.reading = false
       handle.readStop()
     }

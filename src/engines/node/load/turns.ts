@@ -17,7 +17,7 @@ import { openAlarm, type Alarm } from '../../os/alarm.ts'
 const alarmLeadNs = 60e3
 /** The shortest sleep that is worth it. */
 const sleepMinNs = 30e3
-/** As alarmLeadNs, for Node's timers, where there is no alarm. */
+/** The same as alarmLeadNs for Node's timers, which are used without an alarm. */
 const timerSlackNs = 2e6
 
 export class Turns<S extends Planned> {
@@ -28,7 +28,7 @@ export class Turns<S extends Planned> {
   readonly #stalls: Stalls
   #beating: NodeJS.Timeout | undefined
   readonly #alarm: Alarm | undefined
-  /** Undefined while it does not sleep. */
+  /** The sleep that is under way; undefined while the thread is awake. */
   #sleeping: NodeJS.Timeout | 'until the alarm' | undefined
   #asleepUntilNs = 0
   /** When the last turn was; 0 at first, and after a sleep. */
@@ -83,7 +83,10 @@ export class Turns<S extends Planned> {
     return this.#effort.result
   }
 
-  /** Notes a sign of life, and when the next one will come at the latest. */
+  /**
+   * Tells the detection of stalls that the thread runs now, and when it will run again at the
+   * latest.
+   */
   #expect(now: number, afterMs: number) {
     this.#stalls.expect(now, now + afterMs * 1e6)
   }
@@ -114,7 +117,7 @@ export class Turns<S extends Planned> {
     this.#sleepUntil(untilNs, now)
   }
 
-  /** When the next turn must be prepared for; now or earlier if there is no time to sleep. */
+  /** When to wake up for the next turn; now or earlier if there is no time to sleep. */
   #wakeUpNs(now: number): number {
     const { dueNs, tickNs } = this.#life
     if (!this.#alarm) return Math.min(dueNs - this.#slackNs, tickNs)

@@ -26,7 +26,7 @@ export function describeTls(socket: TLSSocket, serverName: string): string[] {
       `  SHA-256 ${plain(certificate.fingerprint256)}`,
     ]),
   ]
-  // Names and addresses of the other side's choice.
+  // The other side has chosen these names, so they may contain anything.
   return lines.map(line => printable(line))
 }
 
@@ -43,10 +43,10 @@ function chainOf(socket: TLSSocket): X509Certificate[] {
   return chain
 }
 
-/** A name comes with a line for each part. */
+/** Joins the lines of a name: Node has a line for each part. */
 const oneLine = (name: string | undefined): string => (name ?? '').replaceAll('\n', ', ')
 
-/** `May  1 12:00:00 2027 GMT` as 2027-05-01; as it is where that cannot be read. */
+/** `May  1 12:00:00 2027 GMT` as 2027-05-01; unchanged if it cannot be read. */
 function instant(text: string): string {
   const date = new Date(text)
   return Number.isNaN(date.valueOf()) ? text : date.toISOString().slice(0, 10)

@@ -53,22 +53,23 @@ export function secure({ tls: identity, handshakeTimeoutMs, address }: ServeTask
         settlers.delete(socket)
         reject(handshakeCut())
       })
-      // The stream above takes this over: a client that sends FIN within the handshake has left.
+      // The stream above inherits this: a client that sends FIN during the handshake has left.
       socket.allowHalfOpen = false
       server.emit('connection', socket)
     })
 }
 
 /**
- * Closes a connection whose records make no sense: Node leaves it open. And an early error shows as
- * a destroyed socket; without this listener it would be a crash.
+ * Closes a connection whose records make no sense: Node leaves it open. Without this listener an
+ * early error would be a crash; so it shows as a destroyed socket.
  */
 const endedByErrors = (socket: tls.TLSSocket): tls.TLSSocket =>
   endedByItself(socket.on('error', () => socket.destroy()))
 
 /**
  * If a stream is ended during the event of a chunk, Node asks OpenSSL for close_notify twice, and
- * the second time discards records that still wait. In a turn of its own no records wait.
+ * the second time discards records that still wait. So it is ended in a later turn, when no records
+ * wait.
  */
 function endedByItself(socket: tls.TLSSocket): tls.TLSSocket {
   const final = socket._final.bind(socket)
@@ -76,13 +77,13 @@ function endedByItself(socket: tls.TLSSocket): tls.TLSSocket {
   return socket
 }
 
-/** The stream that a TLSSocket was made of: it has no public name. */
+/** The stream below a TLSSocket, which has no public name. */
 const below = (socket: tls.TLSSocket): unknown =>
   (socket as unknown as { _parent: unknown })._parent
 
 /**
- * What is spoken above TLS (ALPN), by the protocol of the transport: what a server selects, and
- * what a client offers. On tls any protocol is echoed, so the first offer is selected.
+ * The protocols above TLS (ALPN), by the protocol of the transport: which a server accepts, and
+ * which a client offers. On tls any protocol is echoed, so the first offer is selected.
  */
 const spoken: Record<Protocol, { takes: readonly string[] | 'the first'; offers: string[] }> = {
   plain: { takes: 'the first', offers: [] },
@@ -90,7 +91,10 @@ const spoken: Record<Protocol, { takes: readonly string[] | 'the first'; offers:
   http: { takes: ['h2', 'http/1.1', 'http/1.0'], offers: ['http/1.1'] },
 }
 
-/** Undefined refuses (no_application_protocol, RFC 7301). */
+/**
+ * Chooses from the protocols that the client offers. Undefined refuses (no_application_protocol,
+ * RFC 7301).
+ */
 function choose(transport: TransportName, protocols: string[]): string | undefined {
   const { takes } = spoken[transports[transport].protocol]
   if (takes === 'the first') return protocols[0]
@@ -138,7 +142,7 @@ export async function secured(
   }
   return {
     stream,
-    // Most callers never ask.
+    // Computed when asked for: most callers never ask.
     get details() {
       return describeTls(stream, sentName)
     },

@@ -9,7 +9,8 @@ import type { Link, Target } from '../core/link.ts'
 import { Candidates } from './socket.ts'
 
 /**
- * No handshake: a link is there at once, and only a write shows whether the server is reachable.
+ * Opens a link at once: there is no handshake, so only a write shows whether the server is
+ * reachable.
  */
 export async function dialDatagrams({ address, calling }: Target): Promise<Link> {
   const candidates = await Candidates.of(address as HostAddress, calling)
@@ -23,13 +24,13 @@ const unprovenMax = 64
 
 /**
  * `unreachable` is emitted with the system's error when the other machine says that no process
- * listens there (ICMP port unreachable, RFC 1122 section 4.1.3.3). It ends nothing: a server may
- * start.
+ * listens there (ICMP port unreachable, RFC 1122 section 4.1.3.3). The stream stays open: a server
+ * may start later.
  */
 class DatagramDuplex extends Duplex {
   #socket!: Socket
   readonly #candidates: Candidates
-  /** Sent before the first answer; undefined once one has come. */
+  /** Datagrams sent before the first answer; undefined once an answer has come. */
   #unproven: Uint8Array[] | undefined = []
   #moving: Promise<void> | undefined
 
@@ -56,7 +57,7 @@ class DatagramDuplex extends Duplex {
     else this.#moving = this.#move(again).finally(() => (this.#moving = undefined))
   }
 
-  /** No process listens on that address, but one may on the next address of the name. */
+  /** Goes on to the next address of the name, since no process listens on this one. */
   async #move(again: readonly Uint8Array[]): Promise<void> {
     this.#socket.close()
     try {

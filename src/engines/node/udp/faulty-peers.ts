@@ -19,7 +19,7 @@ export interface Endpoint {
  * what waits in it.
  */
 const peersMax = 1_024
-/** How much may wait in all of them; more is dropped, as by a full socket buffer. */
+/** How many bytes may wait in all chains together; more is dropped, as by a full socket buffer. */
 const heldMaxBytes = 64 * 2 ** 20
 /** What a datagram costs besides its bytes. */
 const datagramBytes = 256
@@ -41,12 +41,12 @@ export class FaultyPeers {
     this.#send = send
   }
 
-  /** Whether anything may still come out. */
+  /** Whether datagrams are still in the chains. */
   get busy(): boolean {
     return this.#running > 0
   }
 
-  /** Whether it was accepted. */
+  /** Puts a datagram into the chain of its source; returns whether it was accepted. */
   push(data: Buffer, from: Endpoint): boolean {
     const key = `${from.address} ${from.port}`
     let peer = this.#peers.get(key)
@@ -84,7 +84,7 @@ export class FaultyPeers {
 }
 
 class FaultyPeer {
-  /** Too many bytes wait: no more are accepted. */
+  /** Whether too many bytes wait: then no more are accepted. */
   full = false
   readonly #from: Endpoint
   readonly #run: FaultRun

@@ -17,13 +17,16 @@ import { Candidates, keepFreed } from './socket.ts'
 /** How many sockets are made, and begin to send, at once. */
 const togetherMax = 256
 const beginnersMax = 32
-/** With more datagrams in the socket none is issued: they wait in the stream. */
+/** The most datagrams in the socket. With more, none is issued: they wait in the stream. */
 const unsentMax = 64
 /** How often lost datagrams are looked for: a tenth of the timeout, within these bounds. */
 const tickMinMs = 1
 const tickMaxMs = 100
 
-/** Sends nothing before run(), so only run() shows whether a server listens. */
+/**
+ * Opens the sockets of a load. Nothing is sent before run(), so only run() shows whether a server
+ * listens.
+ */
 export async function openDatagramLoad(task: LoadTask, meter: Meter): Promise<OpenTask> {
   keepFreed()
   const sockets: LoadSocket[] = []
@@ -70,7 +73,7 @@ class DatagramLoad implements OpenTask, Mover<DatagramStream> {
   readonly #meter: Meter
   readonly #traffic: DatagramTraffic
   readonly #turns: Turns<DatagramStream>
-  /** By the number of their stream. */
+  /** The sockets, by the number of their stream. */
   readonly #sockets: LoadSocket[]
   /** Why connections failed, if more is known than the class. */
   readonly #reasons = new Map<FailureName, string>()
@@ -103,7 +106,10 @@ class DatagramLoad implements OpenTask, Mover<DatagramStream> {
     else this.#fail(stream, error)
   }
 
-  /** Tries the next address of the name: what is in flight is sent again there, and not counted. */
+  /**
+   * Tries the next address of the name. Datagrams in flight are sent there again, and are not
+   * counted a second time.
+   */
   async #move(stream: DatagramStream, loadSocket: LoadSocket) {
     loadSocket.moving = true
     loadSocket.socket.close()
@@ -134,7 +140,10 @@ class DatagramLoad implements OpenTask, Mover<DatagramStream> {
     return { wrong, log, stages, reasons: this.#reasons, effort: this.#turns.effort }
   }
 
-  /** Above all ECONNREFUSED: the other machine has said that no process listens there (ICMP). */
+  /**
+   * Fails a connection; usually by ECONNREFUSED: by ICMP the other machine has reported that no
+   * process listens there.
+   */
   #fail(stream: DatagramStream, error: Error) {
     const [name, reason] = [failureName(error), reasonWhy(error)]
     if (reason !== undefined) this.#reasons.set(name, reason)

@@ -1,6 +1,6 @@
 /**
- * Answers the datagrams of one client over a socket of its own, which reads their marks and sets
- * those of the answers; for a moment, while a check asks for it.
+ * Answers the datagrams of one client over a socket of its own, which reads their marks and marks
+ * the answers. It exists only for some seconds, while a check asks for it.
  */
 import type { Socket } from 'node:dgram'
 import { descriptorOf } from '../../os/datagram-descriptor.ts'
@@ -8,7 +8,7 @@ import { MarkedSocket, noMarks } from '../../os/marked-datagrams.ts'
 import type { MarksSeen } from '../../accounts.ts'
 import type { Endpoint } from './faulty-peers.ts'
 
-/** It ends after this long, or this many datagrams. */
+/** The socket is closed after this time, or this many datagrams. */
 const lastsMs = 5_000
 const countMax = 200
 const lookEveryMs = 2
@@ -19,12 +19,12 @@ export interface Answering {
   /** The mark of the answers. */
   mark: number
   sharePort: boolean
-  /** What is seen is written there. */
+  /** Where the marks that came are counted. */
   seen: MarksSeen
   onEcho: (bytes: number) => void
 }
 
-/** @returns how to end it before its time */
+/** @returns a function that closes the socket early */
 export function answerMarked(answering: Answering): () => void {
   const { socket, client, mark, sharePort, seen, onEcho } = answering
   const fd = descriptorOf(socket)
@@ -43,7 +43,10 @@ export function answerMarked(answering: Answering): () => void {
   }
 }
 
-/** IPv4 within IPv6 is IPv4: a socket of that family is preferred for it, too. */
+/**
+ * The addresses of both ends. For an IPv4 client of an IPv6 socket they are of IPv4, so that the
+ * system prefers this socket.
+ */
 function namesOf(socket: Socket, { address, port }: Endpoint) {
   const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i
   const plain = mapped.exec(address)?.[1] ?? address

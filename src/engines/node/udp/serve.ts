@@ -62,12 +62,15 @@ class DatagramServer implements OpenTask {
   readonly #url: string
   #faulty: FaultyPeers | undefined
   #sessions: DatagramSessions | undefined
-  /** Faults are in force: everything is echoed, so that they act on it. */
+  /**
+   * Whether faults are in force. Then everything is echoed and no session begins, so that faults
+   * act on all datagrams.
+   */
   #harmed: boolean
-  /** Datagrams that came, answered or not. */
+  /** How many datagrams came, answered or not. */
   #heard = 0
   #draining = false
-  /** By client: the function that ends the reading of marks. */
+  /** For each client whose marks are read: the function that ends this. */
   readonly #marking = new Map<string, () => void>()
   #left = false
   readonly #unreadBefore: number
@@ -140,7 +143,7 @@ class DatagramServer implements OpenTask {
     for (const name of ['bytesIn', 'bytesOut'] as const) this.#counters[counter[name]]! += bytes
   }
 
-  /** Sends it, or drops it if too much waits already. */
+  /** Sends an answer, or drops it if too many wait already. */
   readonly send = (data: Uint8Array, { address, port }: Endpoint): void => {
     const counters = this.#counters
     if (this.#left || this.#socket.getSendQueueCount() >= unsentMax) {
@@ -154,7 +157,7 @@ class DatagramServer implements OpenTask {
     this.#socket.send(data, port, address, this.#onSent)
   }
 
-  /** The datagram was counted as answered. Now the system says that it could not send it. */
+  /** Counts an answer that the system refused to send. (It was counted as answered, too.) */
   readonly #onSent = (error: Error | null): void => {
     if (error) this.#counters[counter.datagramsDropped]!++
   }
@@ -203,7 +206,8 @@ class DatagramServer implements OpenTask {
     const look = () => {
       const isQuiet = this.#heard === heard
       heard = this.#heard
-      // Time is counted in looks, not by the clock: before each look, what had come was read.
+      // Time is counted in looks, not by the clock: before each look, everything that had come was
+      // read.
       const time = { drainMs, leavingMs: ++looks * quietMs }
       if (nextStep(time, { isQuiet, isTold: false }) !== 'tell') return
       this.#faulty?.leave()

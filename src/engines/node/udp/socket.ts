@@ -1,4 +1,6 @@
-/** Sockets for datagrams: bound or connected, with room for a burst, and no look-ups later on. */
+/**
+ * Sockets for datagrams: bound or connected, with a buffer for a burst. They never look up a name.
+ */
 import { createSocket, type Socket, type SocketOptions as DatagramOptions } from 'node:dgram'
 import { once } from 'node:events'
 import { lookup } from 'node:dns/promises'
@@ -14,17 +16,23 @@ import { loadLibc, type Libc } from '../../os/libc.ts'
 import { addressesOf } from '../../os/resolver.ts'
 import { applyOptions, libcFor } from '../../os/socket-options.ts'
 
-/** node:dgram looks up every address that it sends to, on a later turn; these are numeric. */
+/**
+ * A lookup() that returns numeric addresses at once: node:dgram would look up every address it
+ * sends to, in a later turn.
+ */
 const known = (
   host: string,
   _family: unknown,
   callback: (error: null, address: string, family: number) => void,
 ) => callback(null, host, isIP(host))
 
-/** See core/serve. If less were kept, a datagram of 60 kB would cost three quarters more time. */
+/**
+ * How much freed memory is kept (see core/serve). With less, a datagram of 60 kB would cost three
+ * quarters more time.
+ */
 const keptBytes = 32 * 2 ** 20
 
-/** Has the C library keep what Node allocates for each datagram, and soon frees. */
+/** Makes the C library keep the memory that Node allocates for each datagram and soon frees. */
 export function keepFreed(): void {
   const libc = loadLibc()
   if (typeof libc !== 'string') libc.keepFreed(keptBytes)
@@ -82,7 +90,10 @@ export class Candidates {
   }
 }
 
-/** The host as a number. @throws the resolver's error */
+/**
+ * The address with the host as a number.
+ * @throws the resolver's error
+ */
 export async function resolved(address: HostAddress): Promise<HostAddress> {
   if (isIP(address.host) !== 0) return address
   return { ...address, host: (await lookup(address.host)).address }
@@ -99,7 +110,10 @@ export async function bindSocket({ host, port }: HostAddress, sharePort: boolean
   return ready(socket, listening)
 }
 
-/** A socket that the parent process has bound. @throws the system's error */
+/**
+ * Takes over a socket that the parent process has bound.
+ * @throws the system's error
+ */
 export async function adoptSocket(fd: number): Promise<Socket> {
   const adopt = (fd: number, host: string) => {
     const socket = create(host, false)
@@ -117,7 +131,10 @@ export async function adoptSocket(fd: number): Promise<Socket> {
   return other
 }
 
-/** Receives only what comes from there. @throws the system's error */
+/**
+ * Connects a socket, so that it receives only from this address.
+ * @throws the system's error
+ */
 async function connectSocket(
   { host, port }: HostAddress,
   from: string | undefined,
@@ -137,7 +154,7 @@ async function connectSocket(
   return isBound ? succeeded(socket, connected) : ready(socket, connected)
 }
 
-/** They need a descriptor, which a socket has when it is bound. */
+/** Sets options. They need a descriptor, which a socket has once it is bound. */
 function giveOptions(
   libc: Libc,
   socket: Socket,
@@ -177,7 +194,7 @@ async function ready(socket: Socket, event: Promise<unknown>): Promise<Socket> {
   return socket
 }
 
-/** Linux cuts what is too much; other systems refuse it. */
+/** Sets a buffer size. Linux reduces a size that is too large; other systems refuse it. */
 function enlarge(set: (bytes: number) => void) {
   for (let bytes = bufferBytes; bytes >= 2 ** 18; bytes /= 2) {
     try {

@@ -41,7 +41,7 @@ export function openMessages(lower: Link, target: Target, timeoutMs: number): Pr
       reject(error)
     }
     const done = afterTimeout(timeoutMs, () => fail(upgradeLate()))
-    // An error before the request is on its way is emitted only by the socket.
+    // If an error comes before the request is sent, only the socket emits it.
     const lost = () => fail(explained(url, socket.errored ?? new Error(hungUp)))
     if (socket.destroyed) return lost()
     socket.once('close', lost)
@@ -72,7 +72,7 @@ export function openMessages(lower: Link, target: Target, timeoutMs: number): Pr
 /** The text of Node's error. */
 const hungUp = 'socket hang up'
 
-/** Errors of the system and of TLS stay what they are. */
+/** Explains an error; errors of the system and of TLS stay unchanged. */
 function explained(url: string, error: Error): Error {
   const code = errnoOf(error)
   // Node reports an end during the answer as a reset.

@@ -87,7 +87,10 @@ const echoFrames: BeginEcho = (ws, socket, { counters }, holdBack) => {
   })
 }
 
-/** Compressing is done elsewhere meanwhile, so the package keeps the frames in order. */
+/**
+ * The echo with compression. Another thread compresses meanwhile, so the package ws has to keep the
+ * frames in order.
+ */
 const echoDeflated: BeginEcho = (ws, socket, { counters }, holdBack) => {
   const resume = () => {
     if (ws.isPaused && ws.bufferedAmount <= unsentMaxBytes) ws.resume()
@@ -106,7 +109,7 @@ const echoDeflated: BeginEcho = (ws, socket, { counters }, holdBack) => {
   socket.on('drain', resume)
 }
 
-/** Whether messages are still echoed: not after the close frame. */
+/** Counts a message. Returns whether it is echoed: not after the close frame. */
 function counted(ws: ServerSocket, { length }: Buffer, counters: Float64Array): boolean {
   if (ws.readyState !== ws.OPEN) {
     counters[counter.bytesDiscarded]! += length
@@ -119,7 +122,7 @@ function counted(ws: ServerSocket, { length }: Buffer, counters: Float64Array): 
   return true
 }
 
-/** Nothing arrives before a listener is there. */
+/** Resumes the WebSocket once the echo listens, so that nothing arrives before. */
 const resumed = (echo: EchoHandler, { opened }: Upgrade): EchoHandler => ({
   start(socket, accepted) {
     echo.start(socket, accepted)
@@ -128,10 +131,12 @@ const resumed = (echo: EchoHandler, { opened }: Upgrade): EchoHandler => ({
   finish: socket => echo.finish(socket),
 })
 
-/** A message that is too long is not a broken frame; the other errors of the package are. */
+/**
+ * The errors for a message that is too long. All other errors of the package mean a broken frame.
+ */
 const tooLong = ['WS_ERR_UNSUPPORTED_MESSAGE_LENGTH', 'WS_ERR_UNSUPPORTED_DATA_PAYLOAD_LENGTH']
 
-/** Broken frames are closed with the right code by the package, and do not end the process. */
+/** Counts broken frames. (The package itself closes the connection with the right code.) */
 function countFailures(ws: ServerSocket, socket: Socket, { counters }: Meter): void {
   ws.on('error', (error: NodeJS.ErrnoException) => {
     const isTooLong = tooLong.includes(error.code ?? '')

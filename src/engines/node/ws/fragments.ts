@@ -1,12 +1,12 @@
 /**
  * Joins the fragments of a message as they come. The package `ws` holds each as an object until the
  * message is complete, also the chunks of the next one: a million fragments are a million objects.
- * Joined, a message needs no bound but its length.
+ * Joined, a message needs no limit but that of its length.
  */
 import type { Socket } from 'node:net'
 import type { WebSocket } from 'ws'
 
-/** Turns off the package's bounds: they count fragments, which are joined here. */
+/** Turns off the limits of the package: they count fragments, which are joined here. */
 export const anyFragments = { maxFragments: 0, maxBufferedChunks: 0 } as object
 
 /** How many fragments are collected before they are joined. */

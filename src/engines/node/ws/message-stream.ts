@@ -21,7 +21,9 @@ export class MessageStream extends Duplex {
   #unanswered: Buffer | undefined
   #error: Error | undefined
 
-  /** @param masked as a client must, and a server must not */
+  /**
+   * @param masked whether frames are masked: those of a client must be, those of a server must not
+   */
   constructor(ws: WebSocket, socket: Socket, masked = true) {
     super({ readableObjectMode: true, decodeStrings: false })
     this.#ws = ws
@@ -42,12 +44,12 @@ export class MessageStream extends Duplex {
       this.#drained()
     })
     socket.on('error', error => (this.#error ??= error))
-    // A frame that makes no sense: the package has said so to the other side.
+    // A frame made no sense. The package has told the other side already.
     ws.on('error', error => this.destroy(new ProtocolError(error.message)))
     ws.on('close', (code, reason) => this.#onClosed(code, reason.toString()))
   }
 
-  /** Headers of frames included. */
+  /** Bytes that the system has not accepted, with the headers of frames. */
   get unsentBytes(): number {
     return this.writableLength + this.#writer.waitingBytes
   }
@@ -91,7 +93,7 @@ export class MessageStream extends Duplex {
     else this.#onDrain = callback
   }
 
-  /** Over when the other side has sent its close frame as well, or is gone. */
+  /** Sends the close frame. It calls back when the other side has sent its own, or is gone. */
   override _final(callback: (error?: Error | null) => void): void {
     this.#writer.flush()
     this.#ws.close(1000)
@@ -103,7 +105,7 @@ export class MessageStream extends Duplex {
     const ws = this.#ws
     if (ws.readyState === ws.CLOSED) return callback(error)
     ws.once('close', () => callback(error))
-    // The close frame is sent where it can leave at once: nothing waits for it.
+    // Sends the close frame only if it can leave at once, since nothing waits for it.
     if (!error && ws.readyState === ws.OPEN && this.#writer.waitingBytes === 0) ws.close(1000)
     ws.terminate()
   }

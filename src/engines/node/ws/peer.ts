@@ -9,7 +9,7 @@ import { opcode } from '../../../wire/ws/frames.ts'
 import { FrameWriter } from './frame-writer.ts'
 import { dataOf, type ServerSocket } from './socket.ts'
 
-/** What a ping costs besides its bytes where it is held back or dropped. */
+/** What a ping counts in addition to its bytes if it is held back or dropped. */
 const pingBytes = 256
 
 /** Each chunk is a frame; `more` says that the message goes on in the next one. */
@@ -77,7 +77,10 @@ export class MessagePeer implements Peer {
     if (this.#holds.delete(why) && this.#holds.size === 0) this.#ws.resume()
   }
 
-  /** The package answers FIN at once, and what is held for the client would be lost. */
+  /**
+   * Takes over the answer to FIN: the package would answer at once, and chunks that faults hold
+   * would be lost.
+   */
   #takeOverEnd(answer: () => void) {
     const theirs = this.#socket.listeners('end').find(({ name }) => name === 'socketOnEnd')
     if (theirs) this.#socket.off('end', theirs as () => void)
@@ -112,7 +115,10 @@ export class MessagePeer implements Peer {
     this.#ws.resume()
   }
 
-  /** Ends with a close frame, the client's or our own; if a fault ends it, only with FIN. */
+  /**
+   * Ends the connection by a close frame (the answer to the client's, or our own). If a fault ends
+   * it, there is only FIN.
+   */
   end(leaving: boolean): void {
     this.#ended = true
     this.#pongs.flush()

@@ -23,7 +23,7 @@ export function withMessageSessions(
       const ws = opened.get(socket)!
       echo.start(socket, accepted)
       if (bypassed()) return
-      // The echo hears no message before it is known what the first one is.
+      // The echo gets no message before the first one has shown whether a session begins.
       const listeners = ws.rawListeners('message') as OnMessage[]
       ws.removeAllListeners('message')
       ws.once('message', (data: RawData, isBinary: boolean) => {

@@ -4,14 +4,14 @@ import { reasonOfClose } from '../../../wire/ws/closing.ts'
 
 export class ServerSocket extends WebSocket {
   /**
-   * Before a close frame leaves. Returns whether it is to wait: then the caller closes later, with
-   * the same code and reason.
+   * Called before a close frame is sent. Returns whether the frame is to wait: then its caller
+   * closes later, with the same code and reason.
    */
   beforeClose: (code?: number, reason?: string | Buffer) => boolean = () => false
 
   /**
-   * Called by `ws` itself, too: to answer a close frame with its own code and reason, and where a
-   * client broke the rules, with only a code.
+   * The package `ws` calls this, too: to answer a close frame (with the same code and reason), and
+   * if a client broke a rule (with only a code).
    */
   override close(code?: number, reason?: string | Buffer): void {
     if (this.readyState === WebSocket.OPEN && this.beforeClose(code, reason)) return
@@ -23,5 +23,5 @@ export class ServerSocket extends WebSocket {
   }
 }
 
-/** Messages come in one piece, unless other pieces are asked for. */
+/** The content of a message, which comes as one buffer by default. */
 export const dataOf = (data: RawData): Buffer => data as Buffer

@@ -25,7 +25,7 @@ import { ServerSocket } from './socket.ts'
 
 export interface Upgrade {
   handshake: Handshake
-  /** WebSockets that are served, by the stream with which the handshake resolved; paused. */
+  /** The WebSocket of each upgraded stream; it is paused. */
   opened: WeakMap<Socket, ServerSocket>
 }
 
