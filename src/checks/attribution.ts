@@ -16,7 +16,9 @@ export interface Attribution {
  * The parts of a trace that are compared here; without a digest where the other end only counts
  * bytes.
  */
-type SeenTrace = Pick<Trace, 'from' | 'bytesIn' | 'bytesOut' | 'events'> & { digest?: string }
+type SeenTrace = Pick<Trace, 'from' | 'bytesIn' | 'bytesOut' | 'events' | 'digestOut'> & {
+  digest?: string
+}
 
 /** Uses the account of the other end, which counts bytes but does not look at them. */
 export function attributeAccount(probe: ProbeConnection, account: Account): Attribution {
@@ -45,7 +47,7 @@ export function attribute(probe: ProbeConnection, trace: Trace | null): Attribut
       evidence: 'the other end has no trace of this connection',
     }
   const evidence = told(probe, trace)
-  const found = ofBytes(probe, trace) ?? ofEnds(probe, trace)
+  const found = ofBytes(probe, trace) ?? ofEnds(probe, trace) ?? ofContent(probe, trace)
   if (found) return { ...found, evidence }
   return { side: 'unknown', where: 'what both ends saw does not differ', evidence }
 }
@@ -69,11 +71,28 @@ function ofBytes(probe: ProbeConnection, trace: SeenTrace): CauseAt | undefined 
     )
   if (bytesOut < bytesIn)
     return at('other end', `the other end received all, and sent ${formatSize(bytesOut)} back`)
+  if (bytesOut > bytesIn)
+    return at('other end', `the other end received all, and sent ${formatSize(bytesOut)}: more`)
   if (came !== bytesOut)
     return at(
       'down',
       `on the way back: the other end received all and sent ${formatSize(bytesOut)}, ` +
         `${formatSize(came)} came`,
+    )
+  return undefined
+}
+
+/** Where as many bytes became others; the right ones arrived at the other end. */
+function ofContent(probe: ProbeConnection, { digest, digestOut }: SeenTrace): CauseAt | undefined {
+  // Without the digest of the echo nobody knows where.
+  if (digestOut === undefined) return undefined
+  if (digestOut !== digest)
+    return at('other end', 'the other end received the right bytes, and sent other bytes back')
+  if (probe.cameDigest !== digestOut)
+    return at(
+      'down',
+      'on the way back: the right bytes arrived at the other end, and it sent them back, but ' +
+        'other bytes came',
     )
   return undefined
 }
@@ -180,6 +199,8 @@ export function attributeWire(
       ...at('down', 'on the way back: the other end received all, but not all came back'),
       evidence,
     }
+  if (came > bytesOut)
+    return { ...at('down', 'bytes were added on the way back from the other end'), evidence }
   const where = 'all of it arrived at the other end, and all that the other end sent has come'
   return { ...at('other end', where), evidence }
 }

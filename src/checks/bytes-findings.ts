@@ -38,6 +38,14 @@ export const byteFindings = {
     advice:
       'Look for a server that greets (a banner), or a proxy that inserts a header or a notice.',
   },
+  crossed: {
+    outcome: 'fails',
+    effect: 'A client reads what was meant for another one.',
+    advice:
+      'Something at the other end or on the way has one connection, or one buffer, for several ' +
+      'clients, and gives a late answer to whichever is there then: a server for a serial line, ' +
+      'a pool of connections, a proxy with a bug.',
+  },
   changed: {
     outcome: 'fails',
     effect: 'Binary protocols, compressed and encrypted data break; text may break silently.',

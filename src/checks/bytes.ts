@@ -1,26 +1,23 @@
 /** Bytes: does every byte come back as it was sent, and nothing else? */
-import { formatDuration, formatSize, plural } from '../vocabulary/units.ts'
+import { formatSize, plural } from '../vocabulary/units.ts'
 import { carrying } from '../options/where.ts'
 import { aroundDifference, changeOf, shownBytes, type ByteChange } from './changes.ts'
 import { byteFindings, type ByteFinding } from './bytes-findings.ts'
+import { describeByLine, describeNoEcho, greetingMs, listen } from './bytes-first.ts'
 import { pieces, volume, type TestPiece } from './bytes-pieces.ts'
 import { witnessed } from './attribution.ts'
 import type { ProbeConnection, Waited } from './probe.ts'
 import { joined, question, type Found } from './question.ts'
 import type { Scene } from './scene.ts'
 
-/** How long a server that speaks first may take for it. */
-const greetingMs = 250
 /** How long to look for bytes behind the last echo: if there are any, they come at once. */
 const extraMs = 60
-/** No greeting, and no answer to a few bytes, is longer: something else talks. */
-const talkMaxBytes = 65_536
-/** An echo that has not come is waited for as long as this many times `silenceMs`. */
-const latePatience = 5
 /** More pieces than that say nothing new. */
 const badMax = 3
 
 type Finding = Found<ByteFinding>
+/** If nothing else is found, a message comes back as it was sent. */
+const leavesExact: ReadonlySet<ByteFinding> = new Set(['greeting', 'crossed', 'line-buffered'])
 
 export const bytes = question({
   asks: 'whether every byte comes back as it was sent, and nothing else',
@@ -46,13 +43,14 @@ export const bytes = question({
       found.push(await describeNoEcho(scene))
       return { said: 'what is sent does not come back', found }
     }
-    if (scene.known.byLine) found.push(await describeByLine(scene))
+    const byLine = scene.known.byLine ? await describeByLine(scene) : undefined
+    if (byLine) found.push(byLine)
     scene.note(...found)
     const bad = joined(await askPieces(scene))
     found.push(...bad)
     const stream = bad.length === 0 ? await askVolume(scene) : { found: [], missingBytes: 0 }
     found.push(...stream.found)
-    scene.known.exact = found.every(({ name }) => name === 'greeting' || name === 'line-buffered')
+    scene.known.exact = found.every(({ name }) => leavesExact.has(name))
     const total = formatSize(scene.used.bytes - stream.missingBytes)
     const rest = formatSize(stream.missingBytes)
     const late = stream.missingBytes > 0 ? `; ${rest} were on the way when its time was over` : ''
@@ -66,92 +64,26 @@ export const bytes = question({
   },
 })
 
-/** Looks for a greeting: sends nothing, and waits. */
-async function listen(scene: Scene): Promise<Finding | undefined> {
-  const { known } = scene
-  const before = known.greetingBytes
-  known.greetingBytes = 0
-  const probe = await scene.open()
-  await probe.until(() => probe.receivedBytes > talkMaxBytes, greetingMs)
-  await probe.close()
-  known.greetingBytes = Math.max(before, probe.receivedBytes)
-  if (probe.receivedBytes === 0 && before === 0) return undefined
-  return {
-    name: 'greeting',
-    said: `${formatSize(known.greetingBytes)} came before anything was sent`,
-    evidence: [probe.story, `it begins with ${shownBytes(probe.received, 60)}`],
-  }
-}
-
-async function describeNoEcho(scene: Scene): Promise<Finding> {
-  const probe = await scene.open()
-  const sent = Buffer.from('yodel check\n')
-  await probe.write(sent)
-  const isOver = () => probe.receivedBytes > talkMaxBytes || probe.received.equals(sent)
-  await probe.until(isOver, latePatience * scene.limits.silenceMs)
-  await probe.close()
-  const reply = probe.received
-  if (reply.equals(sent)) {
-    scene.known.refusal = 'an echo comes too late for it'
-    return describeLate(probe)
-  }
-  const evidence = [probe.story]
-  if (reply.length > 0) evidence.push(`what came begins with ${shownBytes(reply, 60)}`)
-  if (reply.length === 0)
-    return {
-      name: 'silent',
-      said:
-        probe.ending === undefined
-          ? 'the server accepts the connection and the bytes, but nothing comes back'
-          : `the server accepts the connection, and ends it (${probe.ending}) without an echo`,
-      evidence,
-    }
-  return { name: 'no-echo', said: `what comes back is not an echo${speaks(reply)}`, evidence }
-}
-
-const describeLate = ({ lastMs, wroteMs, story }: ProbeConnection): Finding => ({
-  name: 'late',
-  said: `what is sent comes back, but only after ${formatDuration(lastMs - wroteMs)}`,
-  evidence: [story],
-})
-
-/** Which protocol an answer belongs to, by its first bytes. */
-function speaks(reply: Buffer): string {
-  const start = reply.subarray(0, 8).toString('latin1')
-  if (start.startsWith('HTTP/')) return ': an HTTP server answers'
-  if (reply[0]! >= 0x14 && reply[0]! <= 0x17 && reply[1] === 3) return ': a TLS server answers'
-  if (start.startsWith('SSH-')) return ': an SSH server answers'
-  return ''
-}
-
-async function describeByLine(scene: Scene): Promise<Finding> {
-  const probe = await scene.open()
-  await probe.write(Buffer.from('yodel'))
-  await probe.until(() => false, greetingMs)
-  await probe.write(Buffer.from('\n'))
-  await probe.bytes(6, scene.silenceMs)
-  await probe.close()
-  return {
-    name: 'line-buffered',
-    said: 'nothing comes back before a line end is sent',
-    evidence: [probe.story],
-  }
-}
-
 /** Sends each piece on the connection of the piece before, as long as that connection works. */
 async function askPieces(scene: Scene): Promise<Finding[]> {
   const found: Finding[] = []
   let probe: ProbeConnection | undefined
+  /** How much has to have come on this connection, and no more. */
+  let due = 0
   for (const [passed, piece] of pieces.entries()) {
     if (found.length >= badMax) break
     if (passed > 0 && found.length === 0)
       scene.passed = `${passed} of ${pieces.length} kinds of bytes came back unchanged`
+    const extra = probe && found.length === 0 ? addedBehind(probe, due) : undefined
+    if (extra) found.push(witnessed(extra, await scene.witness(probe!)))
+    scene.note(extra)
     if (piece.first || probe?.ending !== undefined) {
       await probe?.close()
       probe = undefined
     }
     probe ??= await scene.open()
     probe.discard()
+    due = sentAs(scene, piece).length
     let bad = await askPiece(scene, probe, piece)
     // One piece that is stuck is enough to know it.
     if (bad?.name === 'stuck' && !found.some(({ name }) => name === 'stuck')) {
@@ -161,6 +93,8 @@ async function askPieces(scene: Scene): Promise<Finding[]> {
       probe = await scene.open()
       bad = await askPiece(scene, probe, piece)
     }
+    // Behind the last echo of a connection something may come, too.
+    if (!bad && pieces[passed + 1]?.first) await probe.until(() => false, extraMs)
     if (!bad) continue
     const seen = await scene.witness(probe)
     await probe.close()
@@ -173,6 +107,17 @@ async function askPieces(scene: Scene): Promise<Finding[]> {
   await probe?.close()
   return found
 }
+
+/** What came behind an echo, and was not sent. */
+function addedBehind(probe: ProbeConnection, due: number): Finding | undefined {
+  const extra = probe.received.subarray(due)
+  if (extra.length === 0) return undefined
+  const said = `${formatSize(extra.length)} came behind an echo: ${shownBytes(extra)}`
+  return { name: 'added', said, evidence: [probe.story] }
+}
+
+const sentAs = ({ known }: Scene, { data }: TestPiece): Buffer =>
+  known.byLine ? Buffer.concat([data, Buffer.from('\n')]) : data
 
 /** A program translates each time. What comes back right the second time is damaged by chance. */
 async function byChance(scene: Scene, piece: TestPiece, bad: Finding): Promise<Finding> {
@@ -189,7 +134,7 @@ async function askPiece(
   probe: ProbeConnection,
   piece: TestPiece,
 ): Promise<Finding | undefined> {
-  const sent = scene.known.byLine ? Buffer.concat([piece.data, Buffer.from('\n')]) : piece.data
+  const sent = sentAs(scene, piece)
   if (piece.apart)
     for (const byte of sent) {
       await probe.write(Buffer.of(byte))
@@ -203,7 +148,8 @@ async function askPiece(
   )
   // If bytes are wrong, waits for the rest: some may be missing, so their number is not known.
   if (waited === 'done' && isWrong()) await probe.until(() => false, extraMs + scene.known.rttMs)
-  if (piece.last || probe.receivedBytes > sent.length) await probe.until(() => false, extraMs)
+  if (piece.last || probe.receivedBytes > sent.length)
+    await probe.until(() => false, piece.last ? greetingMs : extraMs)
   const received = probe.received
   const change = changeOf(sent, received)
   if (!change) return undefined

@@ -151,6 +151,7 @@ async function look(
   if (!came) return false
   if (known.echoes) await measure(scene, chosen.probe)
   await Promise.all(before.map(({ probe }) => probe.close()))
+  if (known.greetingBytes > 0) await confirmGreeting(scene, calling)
   if (known.echoes && (await scene.pairs(calling))) known.paired = true
   return came
 }
@@ -163,6 +164,18 @@ function learn({ known }: Scene, { probe, sentMs, cameMs, byLine }: Look): void 
   known.exact = probe.received.includes(words)
   known.greetingBytes = Math.max(0, probe.received.indexOf(words))
   known.pathMtuBytes = infoOf(probe)?.pathMtuBytes
+}
+
+/** What comes in front of an echo is a greeting only if it comes without anything sent, too. */
+async function confirmGreeting(scene: Scene, calling: Calling): Promise<void> {
+  const { known } = scene
+  const bytes = known.greetingBytes
+  known.greetingBytes = 0
+  const probe = await scene.open(scene.address, calling)
+  await probe.bytes(bytes, scene.silenceMs)
+  await probe.close()
+  known.greetingBytes = probe.receivedBytes
+  if (probe.receivedBytes === 0) known.exact = false
 }
 
 /** The shortest of a few round trips, if there is time for them: the first one is often late. */

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { formatDuration } from '../vocabulary/units.ts'
 import type { Attribution } from './attribution.ts'
 import type { Account } from './control.ts'
+import { shownBytes } from './changes.ts'
 import { Datagrams, type SentDatagram } from './datagrams.ts'
 import { isOk, openLine, post } from './http-exchange.ts'
 import type { ProbeConnection } from './probe.ts'
@@ -15,7 +16,11 @@ export const requestBytes = 400
 export interface Silence {
   seen: Attribution | undefined
   waitMs: number
-  fate: 'echoed' | 'closed' | 'reset' | 'forgotten' | 'unreachable'
+  fate: 'echoed' | 'closed' | 'reset' | 'forgotten' | 'unreachable' | 'changed'
+  /** What came in the silence although nothing was sent; undefined if nothing did. */
+  added?: { bytes: Buffer; evidence: string } | undefined
+  /** Whether FIN or RST answered the message. */
+  ending?: string | undefined
   /** After how much silence the other side ended the connection; undefined if it did not. */
   endedMs?: number
   evidence: string
@@ -35,22 +40,44 @@ export async function silent(
   const quietMs = performance.now()
   await quiet(scene, probe, waitMs)
   unprepare?.()
+  const added = addedIn(scene, probe, sent, quietMs)
   if (probe.ending !== undefined) {
     const seen = await scene.witness(probe)
-    return { seen, ...(await closed(probe, waitMs, quietMs)) }
+    return { seen, added, ...(await closed(probe, waitMs, quietMs)) }
   }
   probe.discard()
   await probe.write(sent)
   const waited = await probe.bytes(sent.length, scene.silenceMs)
   const isEchoed = isEchoOf(sent, probe, scene.known)
-  const fate = isEchoed ? 'echoed' : waited === 'ended' ? 'reset' : 'forgotten'
-  const came = { echoed: 'it came back', forgotten: 'no echo came', reset: `${probe.ending} came` }
+  const missed = waited === 'done' ? 'changed' : waited === 'ended' ? 'reset' : 'forgotten'
+  const fate = isEchoed ? 'echoed' : missed
+  const came = {
+    echoed: 'it came back',
+    changed: `other bytes came (${shownBytes(probe.received)})`,
+    forgotten: 'no echo came',
+    reset: `${probe.ending} came`,
+  }
   const evidence =
     `after ${formatDuration(waitMs)} of silence ${messageBytes} B were sent, and ` +
     `${came[fate]} within ${formatDuration(scene.silenceMs)}`
-  const seen = fate === 'echoed' ? undefined : await scene.witness(probe)
+  const seen = fate === 'echoed' && !added ? undefined : await scene.witness(probe)
   await probe.close()
-  return { seen, waitMs, fate, evidence }
+  return { seen, waitMs, fate, added, evidence, ending: probe.ending }
+}
+
+/** What came behind the echo; if bytes are changed, only what came so late that it is no echo. */
+function addedIn(
+  { known, silenceMs }: Scene,
+  probe: ProbeConnection,
+  sent: Buffer,
+  quietMs: number,
+): Silence['added'] {
+  const { received, lastMs, story } = probe
+  const isExact = known.exact && received.subarray(0, sent.length).equals(sent)
+  const bytes = received.subarray(sent.length)
+  if (bytes.length === 0 || (!isExact && lastMs < quietMs + silenceMs)) return undefined
+  const after = formatDuration(Math.max(0, lastMs - quietMs))
+  return { bytes, evidence: `${shownBytes(bytes, 60)} came, the last ${after} after it: ${story}` }
 }
 
 /** Between two requests on one connection. */
@@ -59,16 +86,25 @@ export async function silentRequest(scene: Scene, waitMs: number): Promise<Silen
   const { probe } = line
   await post(scene, line, Buffer.from('before'))
   const quietMs = performance.now()
+  const parts: Buffer[] = []
+  const feed = probe.sink!
+  probe.sink = chunk => void parts.push(chunk)
   await quiet(scene, probe, waitMs)
+  probe.sink = feed
+  const bytes = Buffer.concat(parts)
+  // A server may say so when it ends a connection (RFC 9110 section 15.5.9).
+  const isTimeout = bytes.toString('latin1', 0, 20).startsWith('HTTP/1.1 408 ')
+  const told = `${shownBytes(bytes, 60)} came between two requests: ${probe.story}`
+  const added = bytes.length > 0 && !isTimeout ? { bytes, evidence: told } : undefined
   if (probe.ending !== undefined)
-    return { seen: undefined, ...(await closed(probe, waitMs, quietMs)) }
+    return { seen: undefined, added, ...(await closed(probe, waitMs, quietMs)) }
   const answer = await post(scene, line, Buffer.from('behind'))
   const { ending } = probe
   await probe.close()
   const fate = isOk(answer) ? 'echoed' : ending === undefined ? 'forgotten' : 'reset'
   const came = { echoed: 'an answer', forgotten: 'no answer', reset: `${ending}` }[fate]
   const evidence = `after ${formatDuration(waitMs)} without a request the next one got ${came}`
-  return { seen: undefined, waitMs, fate, evidence }
+  return { seen: undefined, waitMs, fate, added, evidence }
 }
 
 /**
@@ -121,6 +157,8 @@ async function quiet({ signal }: Scene, probe: ProbeConnection, waitMs: number):
   if (probe.ending !== undefined) return
   for (const event of ['end', 'close', 'error']) probe.stream.once(event, ended)
   await sleep(waitMs, undefined, { signal: either }).catch(() => signal.throwIfAborted())
+  // What has come while this process was held up is looked at first.
+  for (let turn = 0; turn < 2; turn++) await new Promise(resolve => setImmediate(resolve))
 }
 
 async function closed(probe: ProbeConnection, waitMs: number, quietMs: number) {

@@ -1,7 +1,7 @@
 /** Idle: how long may a connection be silent, and what becomes of it then? */
 import { Socket } from 'node:net'
 import { isDatagrams, transportNames, transports } from '../vocabulary/transport.ts'
-import { formatDuration } from '../vocabulary/units.ts'
+import { formatDuration, formatSize } from '../vocabulary/units.ts'
 import type { ProbeConnection } from './probe.ts'
 import { witnessed } from './attribution.ts'
 import { requestBytes, silent, silentDatagrams, silentRequest } from './idle-silence.ts'
@@ -19,7 +19,14 @@ const keepAliveMs = 1_000
 /** Servers of HTTP keep a connection without a request for 5 s and more (Node, Apache). */
 const keptLeastMs = 4_000
 
-type Name = 'forgotten' | 'reset' | 'closed' | 'short-keep-alive' | 'unreachable'
+type Name =
+  | 'forgotten'
+  | 'reset'
+  | 'closed'
+  | 'short-keep-alive'
+  | 'unreachable'
+  | 'added'
+  | 'changed'
 
 export const idle = question<Name>({
   asks: 'how long a connection may be silent, and what becomes of it then',
@@ -66,6 +73,22 @@ export const idle = question<Name>({
         'A short keep-alive timeout of the server or a proxy (nginx `keepalive_timeout`, HAProxy ' +
         '`timeout http-keep-alive`, Node `keepAliveTimeout`, Apache `KeepAliveTimeout`). A ' +
         'server has to keep idle connections longer than the pools of its clients keep them.',
+    },
+    added: {
+      outcome: 'fails',
+      effect:
+        'A program takes what came in the silence for the answer to its next message, and each ' +
+        'answer from then on for that to the message before.',
+      advice:
+        'The server, or a proxy on the way, sends something by itself to clients that are ' +
+        'silent: a keep-alive of its own, a notice, a farewell before it ends the connection.',
+    },
+    changed: {
+      outcome: 'fails',
+      effect: 'The first message after a pause is damaged, those before it are not.',
+      advice:
+        'Something on the way forgets its state in a silence: a proxy that opens a new ' +
+        'connection to the server without a word, a gateway that falls asleep, a serial line.',
     },
     unreachable: {
       outcome: 'fails',
@@ -118,12 +141,14 @@ export const idle = question<Name>({
       tries,
       tries.find(({ fate, waitMs }) => fate !== 'echoed' && waitMs > survivedMs),
     )
+    const extra = describeAdded(tries)
+    const more = extra ? [extra] : []
     if (!first)
       return {
         said:
           `after ${formatDuration(survivedMs)} of silence ` +
           (datagrams ? 'the server reaches this client as before' : 'a connection works as before'),
-        found: [],
+        found: more,
         figures: { idle: survivedMs },
       }
     // Every HTTP server ends connections on which no next request comes.
@@ -132,10 +157,10 @@ export const idle = question<Name>({
       const said = `a connection is kept for ${formatDuration(endedMs)} without a request`
       const short: Found<Name> = { name: 'short-keep-alive', said, evidence: [evidence] }
       const found = endedMs < keptLeastMs ? [short] : []
-      return { said, found, figures: { idle: survivedMs } }
+      return { said, found: [...more, ...found], figures: { idle: survivedMs } }
     }
     const found = describe(first, survivedMs, kept, scene)
-    return { said: found.said, found: [found], figures: { idle: survivedMs } }
+    return { said: found.said, found: [...more, found], figures: { idle: survivedMs } }
   },
 })
 
@@ -182,6 +207,15 @@ const keepers: Partial<Record<string, (probe: ProbeConnection) => () => void>> =
   wss: ping,
 }
 
+/** By the first silence in which something came. */
+function describeAdded(tries: readonly Silence[]): Found<Name> | undefined {
+  const { added, seen, waitMs = 0 } = tries.find(each => each.added !== undefined) ?? {}
+  if (!added) return undefined
+  const size = formatSize(added.bytes.length)
+  const said = `${size} came in a silence of ${formatDuration(waitMs)}, and nothing was sent`
+  return witnessed({ name: 'added', said, evidence: [added.evidence] }, seen)
+}
+
 function describe(
   { seen, fate, evidence, waitMs, ...rest }: Silence,
   survivedMs: number,
@@ -191,9 +225,10 @@ function describe(
   const after = rest.endedMs === undefined ? waitMs : rest.endedMs
   const how = {
     forgotten: 'is forgotten: messages on it vanish',
-    reset: 'is forgotten: messages on it are answered with RST',
+    reset: `is forgotten: messages on it are answered with ${rest.ending ?? 'RST'}`,
     closed: 'was ended by the other side',
     unreachable: 'is no longer reached',
+    changed: 'works, but the next message comes back as other bytes',
   }[fate as Exclude<Silence['fate'], 'echoed'>]
   const lines = [evidence]
   if (survivedMs > 0) lines.push(`after ${formatDuration(survivedMs)} it still worked`)

@@ -62,11 +62,12 @@ export class ProbeConnection {
   #keptBytes = 0
   readonly #events: [ms: number, what: string][] = []
   readonly #watchers = new Set<() => void>()
-  readonly #spend: (bytes: number) => void
-  readonly #hash: Hash = createHash('sha256')
+  readonly #spend: (data: Uint8Array) => void
+  readonly #sentHash: Hash = createHash('sha256')
+  readonly #cameHash: Hash = createHash('sha256')
 
-  /** @param spend is told how many bytes are about to be sent, and throws if they are too many */
-  constructor(stream: Duplex, spend: (bytes: number) => void = () => {}) {
+  /** @param spend is told what is about to be sent, and throws if it is too much */
+  constructor(stream: Duplex, spend: (data: Uint8Array) => void = () => {}) {
     this.stream = stream
     this.local = localOf(stream)
     this.#spend = spend
@@ -82,6 +83,7 @@ export class ProbeConnection {
     this.lastMs = performance.now()
     this.receivedBytes += chunk.length
     this.allReceivedBytes += chunk.length
+    if (this.traceId !== undefined) this.#cameHash.update(chunk)
     this.note(`${formatSize(chunk.length)} came`)
     if (this.sink) this.sink(chunk)
     else if (this.#keptBytes < keptMaxBytes) {
@@ -117,7 +119,12 @@ export class ProbeConnection {
 
   /** SHA-256 of all that was sent, where the other end keeps a trace. */
   get sentDigest(): string {
-    return this.#hash.copy().digest('hex')
+    return this.#sentHash.copy().digest('hex')
+  }
+
+  /** The same of all that came. */
+  get cameDigest(): string {
+    return this.#cameHash.copy().digest('hex')
   }
 
   /** Forgets what came so far. */
@@ -129,11 +136,11 @@ export class ProbeConnection {
 
   /** Resolves when the stream takes more. */
   async write(data: Uint8Array): Promise<void> {
-    this.#spend(data.length)
+    this.#spend(data)
     this.sentBytes += data.length
     this.note(`${formatSize(data.length)} sent`)
     this.wroteMs = performance.now()
-    if (this.traceId !== undefined) this.#hash.update(data)
+    if (this.traceId !== undefined) this.#sentHash.update(data)
     if (this.stream.destroyed || this.stream.writableEnded) return
     if (this.stream.write(data)) return
     await new Promise<void>(resolve => {

@@ -17,6 +17,8 @@ import type { Cost, Limits } from './limits.ts'
 export interface KnownPath {
   /** Bytes that the other side sends before it is sent anything. */
   greetingBytes: number
+  /** What was sent last on whatever connection, small pieces only. */
+  sent: Buffer
   /** The server echoes whole lines only. */
   byLine: boolean
   /** Something comes back. */
@@ -41,8 +43,11 @@ export interface KnownPath {
   atOnce?: number
 }
 
+const sentMaxBytes = 4_096
+
 export const nothingKnown = (): KnownPath => ({
   greetingBytes: 0,
+  sent: Buffer.alloc(0),
   byLine: false,
   echoes: true,
   exact: true,
@@ -139,7 +144,7 @@ export class Scene implements AsyncDisposable {
       throw isOver()
     }
     const traced = this.#traced ? await this.#trace(stream, timeoutMs) : undefined
-    const probe = new ProbeConnection(stream, bytes => this.spend(bytes))
+    const probe = new ProbeConnection(stream, data => this.#send(data))
     probe.details = details
     probe.traceId = traced?.id
     probe.seenAs = traced?.accepted.from
@@ -240,6 +245,13 @@ export class Scene implements AsyncDisposable {
     this.signal.throwIfAborted()
     this.#sentBytes += bytes
     if (this.#sentBytes > this.#cost.bytes) throw new Error('a question sent more than it said')
+  }
+
+  #send(data: Uint8Array): void {
+    this.spend(data.length)
+    const { known } = this
+    if (data.length <= sentMaxBytes)
+      known.sent = Buffer.concat([known.sent, data]).subarray(-sentMaxBytes)
   }
 
   /**

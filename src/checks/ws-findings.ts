@@ -23,6 +23,14 @@ export const wsFindings = {
     advice:
       'The server or a gateway on the way re-encodes messages; or it is not an echo endpoint.',
   },
+  added: {
+    outcome: 'fails',
+    effect:
+      'A client that counts answers takes a message for the answer to another one, from there on.',
+    advice:
+      'The server or a gateway greets, sends notices or messages of other clients, or answers ' +
+      'twice. See what these messages say.',
+  },
   kind: {
     outcome: 'differs',
     effect:

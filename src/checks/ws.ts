@@ -3,7 +3,7 @@ import type { WebSocket } from 'ws'
 import { formatAddress } from '../vocabulary/address.ts'
 import { UserError } from '../vocabulary/errors.ts'
 import { printable } from '../vocabulary/text.ts'
-import { formatDuration, formatSize } from '../vocabulary/units.ts'
+import { formatDuration, formatSize, plural } from '../vocabulary/units.ts'
 import { speaking } from '../options/where.ts'
 import { persistent } from './again.ts'
 import { witnessed } from './attribution.ts'
@@ -11,6 +11,7 @@ import { isGone } from './gone.ts'
 import { joined, question, type Answer, type Found } from './question.ts'
 import type { Scene } from './scene.ts'
 import { wsFindings, type WsFinding } from './ws-findings.ts'
+import { WsInbox } from './ws-inbox.ts'
 import { askOffers } from './ws-offers.ts'
 import { accountOf, openWs, witnessOf } from './ws-socket.ts'
 
@@ -22,7 +23,7 @@ const closeCode = 4_321
 const byTime: ReadonlySet<WsFinding> = new Set(['stuck', 'limit', 'no-pong', 'no-close'])
 const timesMost = 2
 /** Findings whose direction follows from the counts of the other end. */
-const lostOnTheWay: ReadonlySet<WsFinding> = new Set(['stuck', 'limit', 'no-pong'])
+const countsTell: ReadonlySet<WsFinding> = new Set(['stuck', 'limit', 'no-pong', 'added'])
 
 export const ws = question<WsFinding>({
   asks: 'whether messages keep their kinds and bounds, and pings and close codes pass',
@@ -50,7 +51,9 @@ async function askAll(scene: Scene): Promise<Answer<WsFinding>> {
   const socket = await openWs(scene, {}).catch((error: Error) => error)
   if (socket instanceof UserError && isGone(socket)) throw socket
   if (socket instanceof Error) return notUpgraded(scene, socket)
-  const kinds = joined(await askKinds(scene, socket))
+  const inbox = new WsInbox(scene, socket)
+  await inbox.quiet('before anything was sent')
+  const kinds = joined(await askKinds(scene, socket, inbox))
   found.push(...kinds)
   scene.note(...kinds)
   const ping = await askPing(scene, socket)
@@ -58,7 +61,7 @@ async function askAll(scene: Scene): Promise<Answer<WsFinding>> {
   scene.note(...ping.found)
   let largest = 0
   for (const size of kinds.length === 0 ? sizes : []) {
-    const failed = await askSize(scene, socket, size)
+    const failed = await askSize(scene, socket, inbox, size)
     if (failed) {
       found.push(failed)
       scene.note(failed)
@@ -67,8 +70,12 @@ async function askAll(scene: Scene): Promise<Answer<WsFinding>> {
     largest = size
     scene.passed = `messages up to ${formatSize(largest)} came back`
   }
+  await inbox.quiet('when all echoes had come')
+  const added = describeAdded(inbox)
+  found.push(...added)
+  scene.note(...added)
   // Asks the other end before the connection is closed.
-  const wrong = found.filter(({ name }) => lostOnTheWay.has(name))
+  const wrong = found.filter(({ name }) => countsTell.has(name))
   const seen = wrong.length > 0 ? await witnessOf(scene, socket) : undefined
   for (const [at, each] of found.entries())
     if (wrong.includes(each)) found[at] = witnessed(each, seen)
@@ -83,6 +90,12 @@ async function askAll(scene: Scene): Promise<Answer<WsFinding>> {
   return { said, found, figures: { ping: ping.ms ?? null, message: largest } }
 }
 
+function describeAdded({ added, addedCount }: WsInbox): Finding[] {
+  if (addedCount === 0) return []
+  const said = `${plural(addedCount, 'message')} came in addition to the echoes`
+  return [{ name: 'added', said, evidence: added }]
+}
+
 function notUpgraded(scene: Scene, error: Error): Answer<WsFinding> {
   const why = printable(error.message)
   const found: Finding = {
@@ -93,28 +106,7 @@ function notUpgraded(scene: Scene, error: Error): Answer<WsFinding> {
   return { said: found.said, found: [found] }
 }
 
-interface WsMessage {
-  data: Buffer
-  isBinary: boolean
-}
-
-/** The next message; undefined after a silence, or if the connection has ended. */
-function next(scene: Scene, socket: WebSocket): Promise<WsMessage | undefined> {
-  return new Promise(resolve => {
-    const settle = (message: WsMessage | undefined) => {
-      clearTimeout(timer)
-      socket.off('message', received).off('close', ended)
-      resolve(message)
-    }
-    const received = (data: Buffer, isBinary: boolean) => settle({ data, isBinary })
-    const ended = () => settle(undefined)
-    const timer = setTimeout(settle, scene.silenceMs, undefined)
-    socket.on('message', received).on('close', ended)
-    if (socket.readyState !== socket.OPEN) settle(undefined)
-  })
-}
-
-async function askKinds(scene: Scene, socket: WebSocket): Promise<Finding[]> {
+async function askKinds(scene: Scene, socket: WebSocket, inbox: WsInbox): Promise<Finding[]> {
   const tries: [name: string, send: () => void, data: Buffer, isBinary: boolean][] = [
     ['text', () => socket.send('grüße ✓'), Buffer.from('grüße ✓'), false],
     ['binary', () => socket.send(Buffer.of(0, 255, 128)), Buffer.of(0, 255, 128), true],
@@ -133,9 +125,7 @@ async function askKinds(scene: Scene, socket: WebSocket): Promise<Finding[]> {
   const found: Finding[] = []
   for (const [name, send, data, isBinary] of tries) {
     scene.spend(data.length)
-    const reply = next(scene, socket)
-    send()
-    const message = await reply
+    const message = await inbox.echo(send, data)
     const came = message
       ? `${formatSize(message.data.length)} of ${message.isBinary ? 'binary' : 'text'} came`
       : `nothing came within ${formatDuration(scene.silenceMs)}`
@@ -207,15 +197,14 @@ const noPong = (scene: Scene): Finding => ({
 async function askSize(
   scene: Scene,
   socket: WebSocket,
+  inbox: WsInbox,
   size: number,
 ): Promise<Finding | undefined> {
   const data = Buffer.alloc(size, 'm')
   scene.spend(size)
   let code = 0
   socket.once('close', closed => (code = closed))
-  const reply = next(scene, socket)
-  socket.send(data)
-  const message = await reply
+  const message = await inbox.echo(() => socket.send(data), data)
   if (message?.data.equals(data)) return undefined
   const came = message ? `${formatSize(message.data.length)} came` : 'nothing came'
   const closed = code > 0 ? `, and the connection was closed with ${code}` : ''

@@ -104,6 +104,8 @@ export interface Trace {
   bytesOut: number
   /** SHA-256 of what came in, hexadecimal, and the first and the last of these bytes. */
   digest: string
+  /** SHA-256 of the echo; absent if a part of it was written past the stream. */
+  digestOut?: string | undefined
   head: string
   tail: string
   events: TraceEvent[]

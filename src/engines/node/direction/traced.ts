@@ -1,4 +1,5 @@
 /** Keeps the trace of a connection whose bytes are echoed, or of a session. */
+import { createHash } from 'node:crypto'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { TLSSocket } from 'node:tls'
@@ -45,7 +46,11 @@ function tlsOf(socket: Duplex): Trace['tls'] {
  * Begins a trace under the id of the session. In a session with frames, `bytesIn` and the fields
  * that belong to it stay empty: the reports have them.
  */
-export function traceOf({ mode, id }: Hello, connection: TracedConnection): Tracer {
+export function traceOf(
+  { mode, id }: Hello,
+  connection: TracedConnection,
+  echo?: EchoDigest,
+): Tracer {
   const { socket, raw, forwarded } = connection
   const tracer = new Tracer(performance.now())
   const about = {
@@ -60,7 +65,8 @@ export function traceOf({ mode, id }: Hello, connection: TracedConnection): Trac
   let isOpen = true
   const trace = (): Trace => {
     const bytesOut = writtenTo(socket) - socket.writableLength - writtenBefore
-    return { ...about, ...tracer.found, bytesOut: Math.max(0, bytesOut), isOpen }
+    const digestOut = echo?.after(bytesOut)
+    return { ...about, ...tracer.found, bytesOut: Math.max(0, bytesOut), digestOut, isOpen }
   }
   const ended = sessions().open(id, trace)
   socket.on('end', () => tracer.note('fin', performance.now()))
@@ -76,6 +82,26 @@ export function traceOf({ mode, id }: Hello, connection: TracedConnection): Trac
     ended()
   })
   return tracer
+}
+
+/** Of what is written to a stream from now on. */
+class EchoDigest {
+  readonly #hash = createHash('sha256')
+  #bytes = 0
+
+  constructor(stream: Duplex) {
+    const write = stream.write.bind(stream) as (...all: unknown[]) => boolean
+    stream.write = (chunk: Buffer, ...rest: unknown[]) => {
+      this.#hash.update(chunk)
+      this.#bytes += chunk.length
+      return write(chunk, ...rest)
+    }
+  }
+
+  /** Undefined if more or less than that was written: then some is elsewhere, or on its way. */
+  after(bytes: number): string | undefined {
+    return bytes === this.#bytes ? this.#hash.copy().digest('hex') : undefined
+  }
 }
 
 /** The fingerprint of the certificate that this end has shown. */
@@ -99,6 +125,6 @@ export const acceptedFrame = (connection: TracedConnection): Buffer =>
 export function traceEcho(hello: Hello, connection: TracedConnection): void {
   const { socket } = connection
   socket.write(acceptedFrame(connection))
-  const tracer = traceOf(hello, connection)
+  const tracer = traceOf(hello, connection, new EchoDigest(socket))
   socket.on('data', (chunk: Buffer) => tracer.bytes(chunk, performance.now()))
 }
