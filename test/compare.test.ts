@@ -52,22 +52,28 @@ test('measured results are shown side by side, and a value that holds is exit co
   assert.deepEqual([document.format, document.verdict], ['yodel-compare-2', 'pass'])
 })
 
-test('what is unlike or not valid is shown, and never exit code 0', async () => {
+test('what is unlike, not valid or failed is shown, and never exit code 0', async () => {
   const saved = JSON.parse(readFileSync(other, 'utf8')) as RunResult
   const spoiled: [string, Partial<RunResult>][] = [
     ['unlike.json', { run: { ...saved.run, engine: 'another' } }],
     ['invalid.json', { valid: false, invalidBecause: ['The generator was the limit.'] }],
+    ['failed.json', { verdict: 'fail', failedBecause: ['3 messages did not come back.'] }],
   ]
   const paths = spoiled.map(([name, change]) => {
     const path = join(folder, name)
     writeFileSync(path, JSON.stringify({ ...saved, ...change }))
     return path
   })
-  const runs = await Promise.all(paths.map(path => compare(baseline, path)))
+  const failed = paths.at(-1)!
+  const runs = await Promise.all([
+    ...paths.map(path => compare(baseline, path)),
+    compare(failed, baseline),
+  ])
   assert.deepEqual(
     runs.map(({ code }) => code),
-    [2, 4],
+    [2, 4, 1, 1],
   )
+  assert.match(runs[3]!.stdout, /^FAIL: \S+failed\.json\s+failed: 3\s+messages/)
   for (const { stdout } of runs) assert.match(stdout, /rate[^]*WARNING/)
 })
 

@@ -153,6 +153,24 @@ test('runs that are not valid or failed are warned of, the baseline too', () => 
   ])
 })
 
+test('a run that failed is no pass, on whichever side, whatever else there is to say', () => {
+  const lost = { verdict: 'fail' as const, failedBecause: ['3 messages did not come back.'] }
+  const wrong = { ...lost, errors: { ...runOf().errors, wrongBytes: 1 } }
+  const notValid = { valid: false, invalidBecause: ['The generator was the limit.'] }
+  const [good, bad] = [runOf(), runOf({ changes: lost })]
+  for (const comparison of [compared(good, bad), compared(bad, good)]) {
+    assert.deepEqual([comparison.outcome, comparison.verdict], ['failed', 'fail'])
+    const text = compareText(comparison, { columns: 120, unicode: true })
+    assert.match(text, /^FAIL: [ab]\.json failed: 3 messages did not come back\.\n[^]*\nFAIL: /)
+    assert.match(text, /WARNING: [ab]\.json failed/)
+  }
+  const other = runOf({ options: { connections: 9 } })
+  assert.equal(compared(other, bad).outcome, 'unlike')
+  for (const worst of [runOf({ changes: { ...wrong, ...notValid } }), runOf({ changes: wrong })])
+    for (const beside of [good, other, runOf({ changes: notValid })])
+      assert.equal(compared(beside, worst).outcome, 'failed')
+})
+
 test('--fail-if: values hold for single runs; a change needs rounds', () => {
   const lost = { ...runOf().messages, lost: 5 }
   const slower = runOf({ rate: 900, p50: 120, changes: { messages: lost } })

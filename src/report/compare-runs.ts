@@ -6,6 +6,7 @@ import { differences } from './conditions.ts'
 import { checkRun, type CheckedCondition, type Condition } from './fail-if.ts'
 import { parseMetric, type FigureKind } from './objective.ts'
 import type { RunResult } from './result.ts'
+import { failsAnyway } from './standing.ts'
 
 export const compareFormat = 'yodel-compare-2'
 
@@ -38,8 +39,8 @@ export interface FailedCondition extends Pick<CheckedCondition, 'condition' | 'm
 
 export interface RunComparison {
   format: typeof compareFormat
-  /** Whether they can be compared at all. */
-  outcome: 'compared' | 'unlike' | 'invalid'
+  /** Whether they can be compared at all; `failed` if one of them failed by itself. */
+  outcome: 'compared' | 'unlike' | 'invalid' | 'failed'
   verdict: 'pass' | 'fail'
   /** Why nothing is said of whether the difference is chance. */
   noClaimBecause: string
@@ -74,11 +75,11 @@ export function compareRuns(
   const unlikes = others.flatMap((result, index) =>
     unlike(baseline, result, baselineName, otherNames[index]!),
   )
-  const isInvalid = results.some(({ valid }) => !valid)
+  const outcome = outcomeOf(results, unlikes)
   return {
     format: compareFormat,
-    outcome: isInvalid ? 'invalid' : unlikes.length > 0 ? 'unlike' : 'compared',
-    verdict: failures.length > 0 ? 'fail' : 'pass',
+    outcome,
+    verdict: failures.length > 0 || outcome === 'failed' ? 'fail' : 'pass',
     noClaimBecause,
     warnings: [...results.flatMap((result, index) => doubts(result, names[index]!)), ...unlikes],
     baseline: describe(baseline, baselineName),
@@ -89,6 +90,14 @@ export function compareRuns(
     conditions: failIf.map(({ text }) => text),
     failures,
   }
+}
+
+/** The gravest comes first: wrong bytes count, whether a run is valid or not. */
+function outcomeOf(results: readonly RunResult[], unlikes: string[]): RunComparison['outcome'] {
+  if (results.some(failsAnyway)) return 'failed'
+  if (results.some(({ valid }) => !valid)) return 'invalid'
+  if (unlikes.length > 0) return 'unlike'
+  return results.some(({ verdict }) => verdict === 'fail') ? 'failed' : 'compared'
 }
 
 const describe = ({ run, seconds, valid, verdict }: RunResult, name: string): ComparedRun => ({

@@ -40,7 +40,7 @@ function saidOf(comparison: RunComparison): Said {
     ({ condition, name, measured }) => `${condition}: ${measured} (${name}).`,
   )
   const passed = conditions.length > 0 ? 'nothing that --fail-if forbids was found.' : 'compared.'
-  return { standing, because: standing === 'INVALID' ? warnings : held, passed }
+  return { standing, because: standing === 'INVALID' ? warnings : [...held, ...warnings], passed }
 }
 
 const runText = ({ name, startedAt, seconds }: ComparedRun): string =>
