@@ -83,7 +83,8 @@ function sentence(result: RunResult, own: readonly OwnFigure[]): string {
   const bounds = all.map(figure => boundText(figure)).join(', ')
   return (
     `${listed(figures)} ${figures.length > 1 ? 'are' : 'is'} the generator's own: ` +
-    `${cause(result)} Without that: ${bounds}. ${remedy(result)}`
+    // A verdict has room for only a few lines: what helps comes before the figures.
+    `${cause(result)} ${remedy(result)} Without that: ${bounds}.`
   )
 }
 

@@ -80,8 +80,8 @@ export function summarize(findings: Findings): RunResult {
   result.failedBecause = failureReasons(result, findings)
   if (findings.http) result.notes.push(...proxyNote(result))
   result.notes.push(...drainNote(result))
-  judgeGenerator(result, { lateUs: findings.churnLateUs ?? 0, times: total.churn })
   judgeOwn(result)
+  judgeGenerator(result, { lateUs: findings.churnLateUs ?? 0, times: total.churn })
   noteSteps(result)
   return withVerdict(result)
 }

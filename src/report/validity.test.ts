@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { loadText } from './load-text.ts'
-import { sampleResult } from './sample.suite.ts'
+import { effort, sampleResult } from './sample.suite.ts'
 
 const closedLoop = (connections: number, cpuShare: number, depth = 1) =>
   sampleResult({ cpuShare, options: { connections, depth } })
@@ -34,4 +34,29 @@ test('a generator that hardly ever waits was near its limit, which is said', () 
   const samplesUs = { lateness: Array.from({ length: 1_000 }, () => 1) }
   const open = sampleResult({ cpuShare: 0.93, samplesUs, options: { ratePerSecond: 100 } })
   assert.doesNotMatch(open.notes.join(' '), /near its limit/)
+})
+
+test('if it was stopped, that comes first, and no advice that does not help against a stop', () => {
+  const dueUs = Array.from({ length: 250 }, (_, n) => (n + 1) * 1e3)
+  const quickUs = Array.from({ length: 9_750 }, () => 80)
+  const samplesUs = { response: [...quickUs, ...dueUs], lateness: [...quickUs, ...dueUs] }
+  const stalls = { count: 1, totalNs: 250e6, longest: [[4e9, 250e6] as [number, number]] }
+  const because = (touched: object) =>
+    sampleResult({
+      options: { ratePerSecond: 1_000, connections: 1 },
+      efforts: [effort(0.3, { stalls })],
+      samplesUs: { ...samplesUs, ...touched },
+    }).invalidBecause
+  const stopped = because({ responseTouched: dueUs, responseLess: dueUs.map(() => 80) })
+  assert.match(
+    stopped[0]!,
+    /^p99, .* are the generator's own: .* It was stopped, or other programs/,
+  )
+  assert.match(stopped[1]!, /^The generator was the limit: .* after their time\.$/)
+  assert.equal(stopped.length, 2)
+  const slow = because({})
+  assert.match(
+    slow[0]!,
+    /^The generator was the limit: .* Use a lower --rate, or more --threads\.$/,
+  )
 })

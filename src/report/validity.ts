@@ -3,7 +3,8 @@ import { isPublic, toAddress } from '../vocabulary/address.ts'
 import { formatCount, formatDuration, formatRate } from '../vocabulary/units.ts'
 import { partOfSlice, sizeOf } from '../load/part.ts'
 import type { Histogram } from '../metrics/histogram.ts'
-import { ranked } from './rank.ts'
+import { withoutOwn } from './less.ts'
+import { ranked, type Buckets } from './rank.ts'
 import { churnShortfall } from './reasons.ts'
 import type { RunResult } from './result.ts'
 
@@ -60,16 +61,27 @@ function shareOfRate({ generator, rates, run, churn }: RunResult): string[] {
   ]
 }
 
-/** Adds what is to be said about the generator to the result. */
+/**
+ * Whether it was late only because it was held up. That is said already, with another remedy: a
+ * lower rate does not help against it.
+ */
+function wasHeldUp(result: RunResult, name: 'responseUs' | 'churnUs'): boolean {
+  if (result.invalidBecause.length === 0) return false
+  const buckets: Partial<Record<string, Buckets>> = withoutOwn(result).histograms
+  const us = ranked(buckets[name] ?? [], 0.99)
+  return us !== null && us < lateUs
+}
+
+/** Adds what is to be said about the generator to the result; after judgeOwn(). */
 export function judgeGenerator(result: RunResult, churn: ChurnTimes): void {
   const { generator, latenessUs, messages, run } = result
   const openLoop = latenessUs.count > 0
   // A flood is not a measurement, so there this is only a note.
-  const blame = (reason: string) => {
+  const blame = (reason: string, isFirst = false) => {
     if (run.command === 'flood') result.notes.push(reason)
     else {
       generator.limited = true
-      result.invalidBecause.push(reason)
+      result.invalidBecause[isFirst ? 'unshift' : 'push'](reason)
     }
   }
   const cpu = generator.cpuShare ?? 0
@@ -92,16 +104,18 @@ export function judgeGenerator(result: RunResult, churn: ChurnTimes): void {
     blame(
       `The generator was the limit: ${threads} busy for ${Math.round(cpu * 100)} % of the time, ` +
         `so the server may do more, and the times contain those of the generator. ${remedy}`,
+      true,
     )
   } else if (lateMost && late >= lateUs) {
     blame(
       `The generator was the limit: 1 % of its messages went out ${formatDuration(late / 1e3)} ` +
-        `or more after their time. ${remedy}`,
+        `or more after their time.${wasHeldUp(result, 'responseUs') ? '' : ` ${remedy}`}`,
     )
   } else if (churnLate) {
     blame(
       'The generator was the limit: 1 % of its short connections began ' +
-        `${formatDuration(churn.lateUs / 1e3)} or more after their time. ${churnRemedy}`,
+        `${formatDuration(churn.lateUs / 1e3)} or more after their time.` +
+        (wasHeldUp(result, 'churnUs') ? '' : ` ${churnRemedy}`),
     )
   } else if (lateMost) {
     result.notes.push(
