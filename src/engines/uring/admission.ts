@@ -5,13 +5,13 @@ import { cqe, ECANCELED, error } from './kernel.ts'
 import type { Ring } from './ring.ts'
 
 /**
- * With less room than this clients are accepted one by one. It is more than can be accepted between
- * the decision to stop and its taking effect: a turn's worth of completions.
+ * With less room than this, clients are accepted one by one. After the decision to stop, as many
+ * clients may still be accepted as there are completions in a turn; this is more.
  */
 const plenty = 16_384
 
 export class Admission {
-  /** How many were accepted so far. */
+  /** How many clients were accepted so far. */
   admitted = 0
   readonly #ring: Ring
   readonly #listenFd: number
@@ -22,7 +22,7 @@ export class Admission {
   #closed = true
   #failed = false
 
-  /** @param onFull the last free place is taken: accepting stops */
+  /** @param onFull called when the last free place is taken, and accepting stops */
   constructor(ring: Ring, listenFd: number, capacity: number, onFull: () => void) {
     this.#ring = ring
     this.#listenFd = listenFd
@@ -61,7 +61,8 @@ export class Admission {
     } else if (result === error.INVAL) {
       this.#closed = true
     } else if (result !== ECANCELED) {
-      // No descriptor, no memory: the next tick tries again; at once would be a busy loop.
+      // No descriptor, or no memory: tries again at the next tick. To try at once would be a busy
+      // loop.
       this.#failed = true
     }
     this.#ask()
@@ -79,7 +80,7 @@ export class Admission {
     this.#ask()
   }
 
-  /** No more clients are accepted. */
+  /** Accepts no more clients. */
   close(): void {
     this.#closed = true
     if (this.#asked !== 'none') this.#cancel()

@@ -1,8 +1,8 @@
 /**
  * Connections with a large flow. Their bytes do not come into our memory: splice(2) moves whole
- * pages from the socket into a pipe, and from there back into the socket. The ring only says when.
- * A pipe belongs to a connection only while it holds bytes that the peer would not take yet. So one
- * pipe is enough for all peers that read their echo.
+ * pages from the socket into a pipe, and from there back into the socket. The ring only reports
+ * when there is something to move. A pipe belongs to a connection only while it holds bytes that
+ * the peer would not take yet. So one pipe is enough for all peers that read their echo.
  */
 import { counter } from '../../metrics/meter.ts'
 import type { Served } from '../leave.ts'
@@ -40,7 +40,7 @@ const flowsMax = 128
 const limitPerFlow = 128
 /** A flow without traffic for a second gives its place to another. */
 const stillTicks = 20
-/** Errors of a broken connection; after other errors of splice(2), recv(2) may still work. */
+/** Errors of a broken connection. After another error of splice(2), recv(2) may still work. */
 const broken = new Set(k.broken)
 /** Empty pipes kept for the next flow. */
 const sparesMax = 4
@@ -57,9 +57,9 @@ interface Flow {
   pipe: Pipe | undefined
   inPipe: number
   nonBlocking: boolean
-  /** How often in a row little came. */
+  /** How many moves in a row brought little. */
   little: number
-  /** Not watched before the next tick. */
+  /** Whether the flow is not watched before the next tick. */
   resting: boolean
   /** The tick after which something was last moved. */
   movedAt: number
@@ -71,7 +71,7 @@ export class Bulk {
   readonly #counters: Float64Array
   /** Bytes of each connection, for its ledger. */
   readonly #received: Float64Array | undefined
-  /** By slot of the ring. */
+  /** The flows, by their slot in the ring. */
   readonly #flows = new Map<number, Flow>()
   readonly #pieces: Uint8Array
   readonly #counted: number[] = []
@@ -94,7 +94,7 @@ export class Bulk {
     this.#pieces = new Uint8Array(slots)
   }
 
-  /** Much came at once. If that happens often, the connection gets a descriptor. */
+  /** Counts large pieces of a connection. If they come often, the connection gets a descriptor. */
   count(slot: number, generation: number): void {
     const pieces = ++this.#pieces[slot]!
     if (pieces === 1) this.#counted.push(slot)
@@ -103,8 +103,8 @@ export class Bulk {
   }
 
   /**
-   * Begins to count again, and closes pipes that are not needed: those of connections at rest, and
-   * of connections that have been silent for long.
+   * Begins to count large pieces again, and closes spare pipes. Returns the flows that may be
+   * watched again, and those without traffic for a while.
    */
   onTick(): { rested: number[]; still: number[] } {
     for (const slot of this.#counted) this.#pieces[slot] = 0
@@ -122,9 +122,8 @@ export class Bulk {
   }
 
   /**
-   * From now on the bytes of a connection are moved. Returns false, with the descriptor closed, if
-   * that is not possible. It takes a pipe, and gives it back, only to see whether it
-   * can have one.
+   * From now on pages of the connection are moved. Returns false, with the descriptor closed, if
+   * that is not possible. It opens a pipe only to find out whether that is possible.
    */
   begin(slot: number, fd: number, wanted: boolean): boolean {
     const fits = !this.#flows.has(slot) && this.#flows.size < this.#flowsMax
@@ -160,7 +159,10 @@ export class Bulk {
     return moved
   }
 
-  /** The stage of a connection when the server leaves: FIN would overtake what is in its pipe. */
+  /**
+   * The stage of a connection for the policy of leaving: FIN would overtake bytes that are in its
+   * pipe.
+   */
   stageOf(slot: number): Served {
     return this.inPipeOf(slot) === 0 ? 'open' : 'answering'
   }
@@ -172,8 +174,8 @@ export class Bulk {
 
   /**
    * Asks for a completion when there is something to move, or room for the bytes in the pipe.
-   * Returns false if it must not ask yet: the socket reported room and then took nothing, and to
-   * try again at once could go on for ever.
+   * Returns false if it has to wait for the next tick: the socket reported room and then took
+   * nothing, so asking at once could go on for ever.
    */
   watch(slot: number, generation: number): boolean {
     const flow = this.#flows.get(slot)!

@@ -31,7 +31,10 @@ export class ClientLedger {
   readonly #libc: Libc
   readonly #ring: Ring
   readonly #hasNames: boolean
-  /** By slot of the ring: its slot in the ledger plus one (0: none), and more of the connection. */
+  /**
+   * For each slot of the ring: the connection's slot in the ledger plus one (0: none), and other
+   * facts.
+   */
   readonly #places: Int32Array
   readonly #generations: Uint16Array
   readonly #openedAt: Float64Array
@@ -40,7 +43,7 @@ export class ClientLedger {
   readonly #nameSize = Buffer.alloc(4)
   #nextUpdate = 0
 
-  /** @param hasNames whether peers have addresses, which those of unix sockets have not */
+  /** @param hasNames whether peers have addresses; those of unix sockets have none */
   constructor(memory: SharedArrayBuffer, libc: Libc, ring: Ring, slots: number, hasNames: boolean) {
     this.#writer = new LedgerWriter(new Ledger(memory))
     this.#libc = libc
@@ -63,7 +66,7 @@ export class ClientLedger {
     if (place !== -1 && this.#hasNames) entries.install(this.#ring, slot, generation)
   }
 
-  /** It has got a descriptor, or the negative number of an error. */
+  /** The kernel has given a connection a descriptor, or the negative number of an error. */
   onInstalled(slot: number, generation: number, fd: number): void {
     if (fd < 0) return
     this.#nameSize.writeUInt32LE(nameMaxBytes)
@@ -74,17 +77,20 @@ export class ClientLedger {
     this.#writer.name(place, peerOf(this.#name))
   }
 
-  /** It is about to end, for this reason; the first one counts. */
+  /** The connection is about to end, for this reason; the first reason counts. */
   closing(slot: number, ending: Ending): void {
     this.#endings[slot] ??= ending
   }
 
-  /** The same, with the number of the error; none if it is not negative. */
+  /**
+   * The connection is about to end because of an error, given by its negative number; any other
+   * number is ignored.
+   */
   failed(slot: number, result: number): void {
     if (result < 0) this.closing(slot, failureName(systemError(getSystemErrorName(result))))
   }
 
-  /** The bytes that still wait will not be sent. */
+  /** The connection is closed: bytes that still wait will not be sent. */
   closed(slot: number, unsent: number): void {
     const place = this.#places[slot]! - 1
     this.#places[slot] = 0

@@ -1,6 +1,6 @@
 /**
- * The connections of a load with something above the socket, TLS or WebSocket: how they are made,
- * and what comes and goes. What the bytes mean is for the classes that extend it.
+ * The connections of a load over TLS or WebSocket: makes them, sends bytes, and receives them. The
+ * classes that extend this one know what the bytes mean.
  *
  * A slot may have another connection later. What the kernel still says about an older one is
  * recognised by its generation.
@@ -40,11 +40,11 @@ export abstract class ClientLinks {
   protected readonly bufferRing: BufferRing
   protected readonly table: SlotTable
   protected readonly out: Outgoing
-  /** Where the bytes lie that are sent. */
+  /** The memory from which bytes are sent. */
   protected readonly outbox: Outbox
   protected readonly phase: Uint8Array
   protected halts = false
-  /** Connections to be dealt with when the turn is over. */
+  /** Connections to handle when the turn is over. */
   protected due: readonly number[] = []
   /** When the last bytes came. */
   protected cameNs = 0
@@ -58,23 +58,23 @@ export abstract class ClientLinks {
     this.outbox = new Outbox(libc)
     this.table = new SlotTable(slots)
     const memory = { ring, bufferRing, arena: new Arena(libc) }
-    // What comes back is always read.
+    // A load always reads, however much is unsent.
     this.out = new Outgoing(memory, this.outbox, this.table, () => {})
     this.phase = new Uint8Array(slots)
   }
 
-  /** Says the first words of the handshake. */
+  /** Sends the first message of the handshake. */
   protected abstract greet(slot: number): void
   /** Why a handshake failed: it took too long, or the server ended it. */
   protected abstract late(slot: number): Error
   protected abstract cut(slot: number): Error
   /** Bytes came into a buffer. */
   protected abstract came(slot: number, at: number, length: number, now: number): void
-  /** The server has ended it, or it broke; it is closed then. */
+  /** The server has ended the connection, or it broke; it is closed now. */
   protected abstract onEnded(slot: number, error?: Error): void
-  /** Nothing of it waits to be sent. */
+  /** All bytes of a connection are sent. */
   protected abstract onSentAll(slot: number): void
-  /** It is closed. */
+  /** The connection is closed: frees what belongs to it. */
   protected abstract forget(slot: number): void
 
   /** Begins the handshake of a slot that is connected. */
@@ -97,12 +97,12 @@ export abstract class ClientLinks {
     for (const slot of this.phase.keys()) this.giveUpHandshake(slot)
   }
 
-  /** Closes one whose handshake has taken too long. */
+  /** Closes a connection whose handshake has taken too long. */
   giveUpHandshake(slot: number): void {
     if (this.phase[slot] === linkPhase.HANDSHAKE) this.fail(slot, this.late(slot))
   }
 
-  /** Closes one that is not needed any more. */
+  /** Closes a connection in its handshake that is not needed any more. */
   dropHandshake(slot: number): void {
     if (this.phase[slot] === linkPhase.HANDSHAKE) this.closeLink(slot)
   }
@@ -126,7 +126,7 @@ export abstract class ClientLinks {
     if (length > 0 || length === k.error.NOBUFS) input.receive(slot, generation)
   }
 
-  /** The server has ended it. */
+  /** The server has ended the connection. */
   protected end(slot: number): void {
     if (this.phase[slot] === linkPhase.HANDSHAKE) this.fail(slot, this.cut(slot))
     else this.onEnded(slot)
@@ -158,7 +158,7 @@ export abstract class ClientLinks {
     this.#proceed(slot)
   }
 
-  /** Sends the rest, or what comes next, as soon as the sends of the turn are known. */
+  /** Sends the rest, or further bytes, once the results of the sends of the turn are known. */
   #proceed(slot: number): void {
     if (this.out.sends.isOpen(slot)) return this.out.sends.later(slot)
     const state = this.table.state[slot]!

@@ -140,7 +140,7 @@ export class Connections {
     if (generation !== this.#generation[slot]) return
     this.#state[slot]! &= ~bit.ARMED
     if (this.#bulk.has(slot) && !(this.#state[slot]! & bit.DEAD)) {
-      // A poll that reports only a FIN would do so again: so the pipe is copied out, and sent.
+      // The poll would report this FIN again and again: copies the pipe out, and sends that.
       const fin = this.#bulk.inPipeOf(slot) > 0 && !(result & (POLLOUT | POLLERR | POLLHUP))
       const moved = result < 0 || fin ? 0 : this.#bulk.move(slot)
       if (moved > 0) this.table.onMoved(slot)
@@ -156,7 +156,7 @@ export class Connections {
     return this.#layer ? Math.min(bytes, this.#ledger?.received[slot] ?? bytes) : bytes
   }
 
-  /** A layer counts for itself: it knows which bytes are an echo. */
+  /** Counts echoed bytes. A layer counts its own, since it knows which bytes are an echo. */
   #countOut(length: number): void {
     if (this.#layer === undefined) this.#counters[counter.bytesOut]! += length
   }
@@ -248,7 +248,7 @@ export class Connections {
     this.#onClosed()
   }
 
-  /** What the waiter needs to know before the next wait. */
+  /** Begins a turn; returns what the waiter needs to know. */
   beginTurn(): Turn {
     return this.#sends.beginTurn(this.#bulk.takeMoved())
   }
@@ -271,7 +271,7 @@ export class Connections {
     this.table.scan(close, slot => this.#proceed(slot))
   }
 
-  /** Scans all connections, and tells those that are to be told. */
+  /** Scans all connections, and tells clients that the server leaves. */
   leave(time: DrainTime): void {
     const leave = (slot: number, still: number) => {
       const step = nextStep(time, { isQuiet: still >= 2, isTold: false })

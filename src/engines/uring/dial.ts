@@ -17,18 +17,18 @@ import { WaitArgument } from './wait-argument.ts'
 
 /** Connections that are being established at the same time: fewer than a usual backlog holds. */
 export const dialsAtOnce = 256
-/** A thread that sleeps in the kernel cannot be ended from outside before it wakes. */
+/** The longest sleep in the kernel: a thread cannot be ended before it wakes. */
 const sleepMaxMs = 100
 /** The offset of the peer's sockaddr in the memory that is shared with the kernel. */
 const nameAt = 64
 
-/** What must be set up above the socket before a connection is open: TLS. */
+/** Sets up TLS or WebSocket on connected sockets, before a connection counts as open. */
 export interface Above {
   /** A slot is connected; `tookMs`: how long that took. */
   onConnected(slot: number, tookMs: number): void
-  /** Completions of other slots that come meanwhile. */
+  /** Handles completions of other slots that come meanwhile. */
   onCompletion(user0: number, user1: number, result: number, flags: number): void
-  /** Makes those connections; returns why some could not be made. */
+  /** Takes these slots through their handshakes; returns why some have failed. */
   make(slots: readonly number[]): Map<number, Error>
 }
 
@@ -88,7 +88,7 @@ interface Tries {
   argument: WaitArgument
   meter: Meter
   task: LoadTask
-  /** The address that was reached last is tried first. */
+  /** The addresses to try; the one that was reached last comes first. */
   ways: UnconnectedSocket[]
   above: Above | undefined
 }
@@ -122,7 +122,8 @@ function dialSlots(tries: Tries, slots: readonly number[]): Map<number, string> 
     left = [...errors.keys()]
     if (left.length === 0) break
   }
-  // Not earlier: closing a slot takes effect later, and would hit the next socket in it.
+  // Closes the slots only now: a close takes effect later, and would hit the next socket in the
+  // slot.
   for (const slot of left) entries.close(ring, slot)
   return new Map(left.map(slot => [slot, tellingCode(codes.get(slot)!)]))
 }
@@ -185,7 +186,10 @@ class Batch {
     this.#meter.counters[counter.opened]!++
   }
 
-  /** Each connect completes as cancelled or as connected; until then its slot is in use. */
+  /**
+   * Cancels the connects that are under way. Each completes as cancelled or as connected; until
+   * then its slot is in use.
+   */
   #giveUp() {
     for (const slot of this.#connecting) entries.cancel(this.#ring, tag(kind.CONNECT, slot))
   }

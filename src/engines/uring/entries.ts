@@ -6,8 +6,8 @@ import { MSG_DONTWAIT, MSG_NOSIGNAL, MSG_WAITALL, SHUT_WR } from '../os/kernel-n
 const TWO32 = 2 ** 32
 
 /**
- * Kinds of completions (127 at most). The server has a case for each of them, which the compiler
- * asks for; the others have cases for those that they ask the ring for, and name the rest.
+ * Kinds of completions (127 at most). The compiler asks the server for a case of each kind. Loads
+ * and datagrams have cases for the kinds that they use, and list the others by name.
  */
 export const kind = {
   ACCEPT: 1,
@@ -26,8 +26,8 @@ export type Completion = (typeof kind)[keyof typeof kind]
 
 /**
  * The first word of user_data: the kind in its high bits, below it the slot; the second word has
- * the generation of the slot's connection. In those of SEND it is the parity of the turn, and the
- * place in its list. To cancel, both words must be the same.
+ * the generation of the slot's connection. For a SEND the second word has the parity of the turn,
+ * and the place in its list. To cancel an entry, give both its words.
  */
 export const tag = (kind: Completion, slot = 0): number => (kind << 24) | slot
 export const completionOf = (user0: number): Completion => (user0 >>> 24) as Completion
@@ -37,7 +37,8 @@ type NameOf<K extends Completion> = {
   [Name in keyof typeof kind]: (typeof kind)[Name] extends K ? Name : never
 }[keyof typeof kind]
 
-// Does not compile if two kinds have the same number: one of them would need no case.
+// Does not compile if two kinds have the same number, since the compiler would not ask for a case
+// of one of them.
 kind satisfies {
   [Name in keyof typeof kind]: NameOf<(typeof kind)[Name]> extends Name ? number : never
 }
@@ -52,8 +53,9 @@ export function unknownKind<K extends Completion>(
 type NumberOf<Names extends keyof typeof kind> = (typeof kind)[Names]
 
 /**
- * What only the server of streams asks for, or what needs no answer. For the default of a `switch`
- * elsewhere, behind `satisfies`: there a new kind does not compile before it has a case or a name.
+ * Kinds that only the server of streams uses, or that need no handling. Write `satisfies
+ * Unanswered` in the default of a `switch` elsewhere: a new kind then does not compile before it
+ * has a case there, or is listed here.
  */
 export type Unanswered = NumberOf<ServersOwn | 'FINISHED' | 'IGNORED'>
 type ServersOwn = 'ACCEPT' | 'INSTALLED' | 'INSTALLED_FOR_BULK' | 'POLL'
@@ -79,18 +81,18 @@ const AT_ONCE = MSG_DONTWAIT | MSG_WAITALL | MSG_NOSIGNAL
 const WHOLE_AT_ONCE = MSG_DONTWAIT | MSG_NOSIGNAL
 const PATIENTLY = MSG_WAITALL | MSG_NOSIGNAL
 
-/** The next client, or all that come, into free slots of the table. */
+/** Accepts the next client, or all that come, into free slots of the table. */
 export function accept(ring: Ring, listenFd: number, all: boolean): void {
   const at = ring.push(all ? ACCEPT_ALL : ACCEPT_ONE, listenFd, 0, 0, 0, tag(kind.ACCEPT), 0)
   ring.sqes[at + 11] = k.FILE_INDEX_ALLOC
 }
 
-/** Whatever arrives, into buffers of the ring, until it is cancelled or the stream ends. */
+/** Receives into buffers of the ring, until it is cancelled or the stream ends. */
 export function receive(ring: Ring, slot: number, generation: number): void {
   ring.push(RECV, slot, 0, 0, 0, tag(kind.RECV, slot), generation)
 }
 
-/** Datagrams with their source, as the msghdr at `address` has it, until it is cancelled. */
+/** Receives datagrams with their sources, by the msghdr at `address`, until it is cancelled. */
 export function receiveMessages(
   ring: Ring,
   slot: number,
@@ -100,7 +102,7 @@ export function receiveMessages(
   ring.push(RECVMSG, slot, address, 1, 0, tag(kind.RECV, slot), generation)
 }
 
-/** Without waiting; completes only if not all of it could be sent. */
+/** Sends without waiting; completes only if not all bytes could be sent. */
 export function sendAtOnce(
   ring: Ring,
   slot: number,
@@ -113,8 +115,8 @@ export function sendAtOnce(
 }
 
 /**
- * A datagram to the sockaddr at `name`, which has `nameBytes` bytes, or 0 if the socket is
- * connected; completes only if it could not be sent. `user1` says which it is.
+ * Sends a datagram to the sockaddr at `name`, which has `nameBytes` bytes, or 0 if the socket is
+ * connected; completes only if it could not be sent. `user1` identifies the datagram.
  */
 export function sendDatagram(
   ring: Ring,
@@ -134,7 +136,7 @@ export function sendDatagram(
   sqes[at + 11] = nameBytes
 }
 
-/** The same for the msghdr at `address`. */
+/** Sends the msghdr at `address`, in the same way. */
 export function sendMessage(
   ring: Ring,
   slot: number,
@@ -157,7 +159,7 @@ export function becomeMessage(ring: Ring, at: number, address: number): void {
   sqes[at + 11] = 0
 }
 
-/** A datagram that waits until there is room for it, and completes. */
+/** Sends a datagram as soon as there is room for it, and completes. */
 export function sendDatagramPatiently(
   ring: Ring,
   slot: number,
@@ -175,8 +177,8 @@ export function sendDatagramPatiently(
 }
 
 /**
- * The same for a load, which sends at most once a turn on each connection. The second word of
- * user_data has the length, less than 64 kB, and above it the generation.
+ * Like sendAtOnce(), for a load, which sends at most once a turn on each connection. The second
+ * word of user_data has the length, less than 64 kB, and above it the generation.
  */
 export function sendOnce(
   ring: Ring,
@@ -189,7 +191,7 @@ export function sendOnce(
   ring.push(SEND_AT_ONCE, slot, address, length, AT_ONCE, tag(kind.SEND, slot), user1)
 }
 
-/** `address` is that of a sockaddr, which has `bytes` bytes. */
+/** Connects to the sockaddr at `address`, which has `bytes` bytes. */
 export function connectTo(
   ring: Ring,
   slot: number,
@@ -202,7 +204,7 @@ export function connectTo(
   ring.sqes[at + 2] = bytes
 }
 
-/** A send that waits until all is sent. */
+/** Sends, and waits until all is sent. */
 export function send(
   ring: Ring,
   slot: number,
@@ -229,7 +231,7 @@ export function install(ring: Ring, slot: number, generation: number): void {
   ring.push(INSTALL, slot, 0, 0, 0, tag(kind.INSTALLED, slot), generation)
 }
 
-/** The same, for a flow. */
+/** Like install(), for a large flow. */
 export function installForBulk(ring: Ring, slot: number, generation: number): void {
   ring.push(INSTALL, slot, 0, 0, 0, tag(kind.INSTALLED_FOR_BULK, slot), generation)
 }
@@ -239,7 +241,7 @@ export function poll(ring: Ring, slot: number, generation: number, events: numbe
   ring.push(POLL, slot, 0, 0, events, tag(kind.POLL, slot), generation)
 }
 
-/** Cancels what was pushed with this user_data. */
+/** Cancels the entry that was pushed with this user_data. */
 export function cancel(ring: Ring, user0: number, user1 = 0): void {
   const at = ring.push(CANCEL, -1, 0, 0, 0, tag(kind.IGNORED), 0)
   ring.sqes[at + 4] = user0

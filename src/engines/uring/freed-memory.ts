@@ -5,16 +5,17 @@ import type { Libc } from '../os/libc.ts'
 /**
  * The compiler takes blocks of 8 KiB and more, on several threads, each with a heap of its own.
  * Blocks that are mapped one by one go back to the system when the compiler is done. Within a heap,
- * small blocks keep their neighbours in place.
+ * small blocks that are in use would keep freed blocks beside them from going back.
  */
 const mapFromBytes = 8192
 /**
- * With TLS, handshakes take and free blocks all the time: this much is kept until the server rests.
+ * With TLS, handshakes take and free blocks all the time: this much is kept until the server is
+ * idle.
  */
 const keptBytes = 32 * 2 ** 20
-/** How many ticks without traffic count as rest. */
+/** How many ticks without traffic count as idle. */
 const quietTicks = 3
-/** It takes 0.1 to 0.4 ms. */
+/** The shortest time between two returns: one takes 0.1 to 0.4 ms. */
 const atMostEveryMs = 500
 
 export class FreedMemory {

@@ -5,25 +5,28 @@
  */
 import { isEarly, isSlow, scanMs, underWayMax } from '../slow-clients.ts'
 
-/** How many begin in a turn: each takes up to a millisecond, in which no other client is served. */
+/**
+ * How many handshakes begin in a turn. Each takes up to a millisecond, in which no other client is
+ * served.
+ */
 const perTurnMax = 32
 
 export interface Pending {
   readonly slot: number
   readonly deadlineMs: number
-  /** How many scans there were when it was accepted, and when its handshake began. */
+  /** How many scans there had been when the client was accepted, and when its handshake began. */
   readonly since: number
   beganAt: number
-  /** Whether it was answered. */
+  /** Whether the client was answered. */
   answered: boolean
-  /** What came while it waits for its turn. */
+  /** Bytes that came while the client waits for its turn. */
   held: Buffer | undefined
 }
 
 /** A client that waits for its handshake can send only its first message. */
 const heldMaxBytes = 16_384
 
-/** Keeps what came while it waits. Returns whether that is too much. */
+/** Keeps bytes of a client that waits. Returns whether they are too many. */
 export function hold(pending: Pending, bytes: Uint8Array): boolean {
   pending.held = Buffer.concat([pending.held ?? Buffer.alloc(0), bytes])
   return pending.held.length > heldMaxBytes
@@ -33,12 +36,14 @@ export class Handshakes {
   readonly #timeoutMs: number
   readonly #refuse: (slot: number) => void
   readonly #someoneWaits: () => boolean
-  /** In the order of their arrival. */
+  /** The clients that are not served yet, in the order of arrival. */
   readonly #pending = new Map<number, Pending>()
-  /** In the order in which they began, and in which they shall begin. */
+  /**
+   * Handshakes that are under way, in the order in which they began; and those that wait, in order.
+   */
   readonly #underWay = new Set<Pending>()
   readonly #queue = new Set<Pending>()
-  /** How many began in this turn. */
+  /** How many handshakes began in this turn. */
   #begun = 0
   #scans = 0
   #nextScanMs = 0
@@ -65,7 +70,10 @@ export class Handshakes {
     return this.#pending.get(slot)
   }
 
-  /** Its first bytes have come. Returns whether its handshake may begin; otherwise it waits. */
+  /**
+   * The first bytes of a client have come. Returns whether its handshake may begin; otherwise it
+   * waits.
+   */
   begin(pending: Pending): boolean {
     if (this.#begun >= perTurnMax || this.#underWay.size >= underWayMax) {
       this.#queue.add(pending)
@@ -77,7 +85,7 @@ export class Handshakes {
     return true
   }
 
-  /** One that waited, and may begin in this turn. */
+  /** The next waiting client that may begin in this turn. */
   next(): Pending | undefined {
     if (this.#queue.size === 0 || this.#begun >= perTurnMax) return undefined
     if (this.#underWay.size >= underWayMax) return undefined
@@ -86,7 +94,7 @@ export class Handshakes {
     return pending
   }
 
-  /** The slot of one that waits, and may begin in the next turn. */
+  /** The slot of a waiting client that may begin in the next turn. */
   get mayBegin(): number | undefined {
     if (this.#queue.size === 0 || this.#underWay.size >= underWayMax) return undefined
     const [pending] = this.#queue
@@ -131,7 +139,7 @@ export class Handshakes {
     }
   }
 
-  /** Closes the oldest slow one, if another client waits in the backlog. */
+  /** Closes the oldest slow client, if another one waits in the backlog. */
   #makeRoom(): void {
     for (const pending of this.#pending.values()) {
       if (isEarly(this.#scans - pending.since)) return

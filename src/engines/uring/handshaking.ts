@@ -1,4 +1,4 @@
-/** Takes connected slots through the handshake above the socket, a batch at a time. */
+/** Takes connected slots through the handshake of TLS or WebSocket, a batch at a time. */
 import { counter, type Meter } from '../../metrics/meter.ts'
 import type { LoadTask } from '../../task.ts'
 import type { Libc } from '../os/libc.ts'
@@ -9,7 +9,7 @@ import * as k from './kernel.ts'
 import type { LoadLinks } from './load-links.ts'
 import { WaitArgument } from './wait-argument.ts'
 
-/** A thread that sleeps in the kernel cannot be ended from outside before it wakes. */
+/** The longest sleep in the kernel: a thread cannot be ended before it wakes. */
 const sleepMaxMs = 100
 
 export class Handshaking implements Above {
@@ -20,7 +20,7 @@ export class Handshaking implements Above {
   /** How long each slot took to connect, and when the handshakes of its batch began. */
   readonly #tookMs = new Map<number, number>()
   #beganMs = 0
-  /** Of this batch. */
+  /** The failures of this batch. */
   #failures = new Map<number, Error>()
 
   constructor(parts: LinkParts, slots: LoadLinks, task: LoadTask, meter: Meter) {

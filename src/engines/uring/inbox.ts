@@ -1,11 +1,11 @@
 /**
  * Where datagrams arrive: each in a buffer of its own, behind its source. Datagrams that one peer
  * has sent in one call (UDP_SEGMENT) may lie there together (UDP_GRO): all have one size, and only
- * the last may be shorter. With a clock the kernel says when they arrived, and what comes over tcp
- * may arrive here, too.
+ * the last may be shorter. With a clock the kernel stamps what arrives; then bytes of tcp may
+ * arrive here, too.
  *
- *   io_uring_recvmsg_out 16 bytes: lengths of name, control messages and payload; flags
- *   the name (sockaddr), the control messages, the payload
+ * io_uring_recvmsg_out 16 bytes: lengths of name, control messages and payload; flags the name
+ * (sockaddr), the control messages, the payload
  */
 import { isStamp, stampControlBytes, type KernelClock } from '../os/kernel-clock.ts'
 import type { Libc, Mapping } from '../os/libc.ts'
@@ -18,9 +18,9 @@ const outBytes = 16
 /** cmsghdr 16, an integer with the size of a datagram 4, and 4 that align. */
 const sizeControlBytes = 24
 /**
- * Room for the longest datagram with all that is before it. Pages are touched only where bytes are
- * written. The size is not a power of two: otherwise the beginnings of all buffers would share a
- * few cache lines.
+ * Room for the longest datagram and for everything in front of it. Pages are touched only where
+ * bytes are written. The size is not a power of two: otherwise the beginnings of all buffers would
+ * share a few cache lines.
  */
 const bufferBytes = 65_728
 /**
@@ -32,7 +32,7 @@ const buffersFirst = 64
 
 export class Inbox {
   readonly bufferRing: BufferRing
-  /** The buffers as words, for what is before the payload; and as bytes. */
+  /** The buffers as words, for everything in front of the payload; and as bytes. */
   readonly words: Int32Array
   readonly bytes: Buffer
   readonly #ring: Ring
@@ -41,13 +41,13 @@ export class Inbox {
   readonly #clock: KernelClock | undefined
   readonly #header: Mapping
   #given = buffersFirst
-  /** From the beginning of a buffer. */
+  /** Offsets from the beginning of a buffer. */
   readonly nameAt = outBytes
   readonly payloadAt: number
 
   /**
    * @param nameBytes how long the names of sources are; 0 if sockets are connected
-   * @param clock where sockets have SO_TIMESTAMPNS
+   * @param clock set if sockets have SO_TIMESTAMPNS
    */
   constructor(libc: Libc, ring: Ring, nameBytes: number, clock?: KernelClock) {
     this.#libc = libc
@@ -71,13 +71,13 @@ export class Inbox {
     receiveMessages(this.#ring, slot, this.#header.address, generation)
   }
 
-  /** No buffer was left: gives the kernel as many again, if there are any. */
+  /** No buffer was left: doubles the number of buffers that the kernel has, up to the maximum. */
   grow(): void {
     const to = Math.min(buffersMax, 2 * this.#given)
     for (; this.#given < to; this.#given++) this.bufferRing.give(this.#given)
   }
 
-  /** Whether this many buffers are more than half of all. */
+  /** Whether this many used buffers are more than half of all. */
   isCrowded(used: number): boolean {
     return used > this.#given / 2
   }
@@ -91,7 +91,7 @@ export class Inbox {
     return this.words[(start >> 2) + 2]!
   }
 
-  /** The size of the datagrams in it, if it has several; else that of its only one. */
+  /** The size of each datagram in a buffer with several; else the size of the only one. */
   sizeBytes(start: number): number {
     const { words } = this
     const word = start >> 2
@@ -103,8 +103,8 @@ export class Inbox {
   }
 
   /**
-   * When the kernel had the last of it, on the clock of this thread; `now` if the kernel does not
-   * say, or if what it says is impossible because the clock was set.
+   * When the kernel received the last datagram of a buffer, on the clock of this thread; `now` if
+   * there is no stamp, or if it is impossible because the clock was set.
    */
   cameNs(start: number, now: number): number {
     const word = start >> 2
@@ -112,7 +112,7 @@ export class Inbox {
     return this.#clock!.cameNs(this.words, this.#controlOf(word), now)
   }
 
-  /** The stamp is the first control message. */
+  /** Whether the first control message is a stamp. */
   #isStamped(word: number): boolean {
     if (this.#clock === undefined || this.words[word + 1]! < stampControlBytes) return false
     return isStamp(this.words, this.#controlOf(word))

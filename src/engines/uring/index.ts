@@ -15,8 +15,8 @@ let answer: string | undefined | null = null
 export const uring: Engine = {
   name: 'uring',
   tabled: true,
-  // It makes almost no garbage: a large heap for young objects would fill slowly, and look like a
-  // leak.
+  // The engine makes almost no garbage: a large heap for young objects would fill slowly, and look
+  // like a leak.
   resourceLimits: { maxYoungGenerationSizeMb: 1 },
   refuses(task) {
     if (task.kind === 'serve' && task.sharePort && task.address.transport === 'unix')
@@ -51,7 +51,7 @@ function unavailable(): string | undefined {
   return tryOut(libc)
 }
 
-/** A kernel may have io_uring and forbid it: creating the smallest ring shows that. */
+/** Creates the smallest ring: that fails if the kernel has io_uring, but forbids it. */
 function tryOut(libc: Libc): string | undefined {
   try {
     const ring = new Ring(libc, 1, 2)

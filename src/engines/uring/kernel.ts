@@ -8,7 +8,7 @@ export const params = { bytes: 120, sqEntries: 0, cqEntries: 4, flags: 8, sqOff:
 /** Within io_sqring_offsets and io_cqring_offsets. */
 export const sqOffsets = { tail: 4, flags: 16 } as const
 export const cqOffsets = { head: 0, tail: 4, cqes: 20 } as const
-/** What to mmap(2) for the submission entries; 0 is both rings. */
+/** The offset for mmap(2) of the submission entries; 0 is that of both rings. */
 export const OFF_SQES = 0x10000000
 
 export const setup = {
@@ -52,19 +52,19 @@ export const op = {
 
 /** Flags of a submission entry. */
 export const sqe = { FIXED_FILE: 1, BUFFER_SELECT: 1 << 5, CQE_SKIP_SUCCESS: 1 << 6 } as const
-/** In the ioprio field of accept and recv. */
+/** Flags for the ioprio field of accept and recv. */
 export const ACCEPT_MULTISHOT = 1
 export const RECV_MULTISHOT = 2
-/** In the flags of a timeout. */
+/** A flag of a timeout. */
 export const TIMEOUT_MULTISHOT = 1 << 6
-/** As file_index: any free slot of the table. */
+/** A value of file_index: any free slot of the table. */
 export const FILE_INDEX_ALLOC = -1
 
 /** Flags of a completion. */
 export const cqe = { MORE: 2, BUF_MORE: 16 } as const
 
 const { AGAIN, INVAL, NOBUFS, CONNREFUSED } = errno
-/** Errors that are part of the normal course. */
+/** Errors that occur in normal operation. */
 export const error = { AGAIN, INVAL, NOBUFS, CONNREFUSED } as const
 const { PIPE, NETUNREACH, CONNABORTED, CONNRESET, NOTCONN, TIMEDOUT, HOSTUNREACH } = errno
 /** Errors of a broken connection. */

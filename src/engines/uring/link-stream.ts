@@ -1,4 +1,4 @@
-/** What the ring needs to know of what a connection carries: a stream, or one short message. */
+/** What a connection of a load carries: a stream, or the message of a short connection. */
 export interface LinkStream {
   readonly connection: number
   readonly issuedBytes: number
@@ -8,7 +8,7 @@ export interface LinkStream {
   issue(now: number): number
   onSent(untilBytes: number, atNs?: number): void
   arrived(bytes: Uint8Array, from: number, length: number, now: number, cameNs?: number): boolean
-  /** The same for a whole message, where messages have bounds. */
+  /** Like arrived(), for a whole message on a transport with messages. */
   arrivedMessage(
     bytes: Uint8Array,
     from: number,

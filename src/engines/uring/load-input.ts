@@ -1,6 +1,6 @@
 /**
- * What comes back to a load over streams: into buffers of the ring, each piece behind the last; or
- * into an inbox, if the kernel is to say when each piece came.
+ * Receives the replies of a load over streams: into buffers of the ring, each piece after the one
+ * before; or into an inbox, if the kernel stamps each piece.
  */
 import type { Stream } from '../../load/stream.ts'
 import type { KernelClock } from '../os/kernel-clock.ts'
@@ -16,12 +16,12 @@ const ringBufferBytes = 65_536
 
 export class LoadInput {
   readonly bufferRing: BufferRing
-  /** Set if the kernel says when something came. */
+  /** Set if the kernel stamps what arrives. */
   readonly clock: KernelClock | undefined
   readonly #ring: Ring
   readonly #inbox: Inbox | undefined
 
-  /** @param clock where sockets have SO_TIMESTAMPNS */
+  /** @param clock set if sockets have SO_TIMESTAMPNS */
   constructor(libc: Libc, ring: Ring, clock: KernelClock | undefined) {
     this.#ring = ring
     this.clock = clock
@@ -42,18 +42,18 @@ export class LoadInput {
     return inbox && result > 0 ? inbox.payloadBytes(inbox.startOf(flags >>> 16)) : result
   }
 
-  /** Where the bytes begin in a buffer, or behind those before. */
+  /** Where the new bytes begin in a buffer. */
   get payloadAt(): number {
     return this.#inbox?.payloadAt ?? 0
   }
 
-  /** When the kernel had what came; `now` if it does not say. */
+  /** When the kernel received the bytes; `now` if they have no stamp. */
   cameNs(flags: number, now: number): number {
     const inbox = this.#inbox
     return inbox ? inbox.cameNs(inbox.startOf(flags >>> 16), now) : now
   }
 
-  /** Hands a stream what came. False if it is wrong. */
+  /** Gives a stream the received bytes; false if they are wrong. */
   deliver(stream: Stream, flags: number, length: number, now: number): boolean {
     const id = flags >>> 16
     const [bufferRing, inbox] = [this.bufferRing, this.#inbox]
@@ -69,14 +69,17 @@ export class LoadInput {
     return stream.arrived(inbox.bytes, start + inbox.payloadAt, length, now, cameNs)
   }
 
-  /** The kernel may have the buffer again, or what is left of it; once it is published. */
+  /**
+   * Gives the buffer back to the kernel, or what is left of it. The kernel sees it once it is
+   * published.
+   */
   giveBack(result: number, flags: number): void {
     const id = flags >>> 16
     if (flags & k.cqe.BUF_MORE) this.bufferRing.used[id]! += result
     else this.bufferRing.give(id)
   }
 
-  /** No buffer was left. */
+  /** No buffer was left: gives the kernel more, if there are any. */
   grow(): void {
     this.#inbox?.grow()
   }

@@ -1,4 +1,4 @@
-/** The connections of a load with something above the socket: what they send, and how they end. */
+/** The connections of a load over TLS or WebSocket: what they send, and how they end. */
 import type { Stream } from '../../load/stream.ts'
 import type { Traffic } from '../../load/traffic.ts'
 import { counter, type Meter } from '../../metrics/meter.ts'
@@ -13,7 +13,7 @@ import type { LoadMover } from './load-mover.ts'
 import type { Redials } from './redials.ts'
 import * as bit from './state.ts'
 
-/** How much of a stream is sent in a turn: the others have their turn, too. */
+/** The most that one stream sends in a turn, so that others can send, too. */
 const perTurnMaxBytes = 262_144
 
 export abstract class LoadLinks extends ClientLinks implements LoadMover {
@@ -25,7 +25,7 @@ export abstract class LoadLinks extends ClientLinks implements LoadMover {
   protected readonly submitted: Float64Array
   readonly #accepted: Float64Array
   readonly #meter: Meter
-  /** Undefined until the load begins: handshakes come before. */
+  /** What the load sends; undefined until it begins, after the handshakes. */
   #traffic: Traffic | undefined
   #redials: Redials | undefined
   readonly #shorts = new Map<number, { stream: LinkStream; onClosed: (slot: number) => void }>()
@@ -45,16 +45,16 @@ export abstract class LoadLinks extends ClientLinks implements LoadMover {
     this.#isDirty = new Uint8Array(parts.slots)
   }
 
-  /** Gives a stream what came. Returns whether it is right. */
+  /** Gives a stream the received bytes. Returns whether they are right. */
   protected abstract give(stream: LinkStream, now: number): boolean
   /**
    * Submits bytes of a stream from `submitted` on, and counts them there.
-   * @param most how many at most, as far as may be
+   * @param most how many at most, if the layer can stop there
    */
   protected abstract submit(slot: number, stream: LinkStream, traffic: Traffic, most: number): void
-  /** Says that nothing more is sent. */
+  /** Announces the end of a stream in its protocol. */
   protected abstract sayEnd(slot: number): void
-  /** What sayEnd() says has been sent. */
+  /** The announcement of sayEnd() has been sent. */
   protected onSaid(slot: number): void {
     this.out.finish(slot)
   }
@@ -62,7 +62,7 @@ export abstract class LoadLinks extends ClientLinks implements LoadMover {
   /** A stream goes on with a new connection, from `submitted` on. */
   protected carry(_slot: number, _stream: Stream): void {}
 
-  /** The load begins, with what it sends. */
+  /** Begins the load. */
   start(traffic: Traffic, tableAddress: number, redials: Redials | undefined): void {
     this.#traffic = traffic
     this.#redials = redials
@@ -83,7 +83,10 @@ export abstract class LoadLinks extends ClientLinks implements LoadMover {
     else this.#meter.counters[counter[name]]!++
   }
 
-  /** All receive since their handshakes; some may have ended meanwhile. */
+  /**
+   * Nothing to begin: all connections receive since their handshakes. Handles those that have ended
+   * meanwhile.
+   */
   receive(now: number): void {
     for (const stream of this.#traffic!.streams) {
       if (stream.broken) this.#redials!.begin(stream, now)
@@ -91,7 +94,7 @@ export abstract class LoadLinks extends ClientLinks implements LoadMover {
     }
   }
 
-  /** A connection that broke is there again. */
+  /** A connection that broke is open again. */
   reopen(stream: Stream, now: number): void {
     const slot = stream.index
     stream.reopen(now)
@@ -108,7 +111,7 @@ export abstract class LoadLinks extends ClientLinks implements LoadMover {
     return (this.#dirty.length > 0 && !this.halts) || this.due.length > 0
   }
 
-  /** Something came for the stream; false if the connection was closed because of it. */
+  /** Bytes came for the stream. Returns false if the connection was closed because of them. */
   protected arrived(slot: number, now: number): boolean {
     const stream = this.#streamOf(slot)
     // Bytes for an idle connection count for no stream.
@@ -154,7 +157,7 @@ export abstract class LoadLinks extends ClientLinks implements LoadMover {
     return isEnded
   }
 
-  /** While some of a connection's bytes wait, what they hold counts as not sent. */
+  /** Counts sent messages. While bytes of a connection wait, the messages in them are not sent. */
   #countSentOf(slot: number, stream: LinkStream): void {
     if (!(this.table.state[slot]! & bit.WAITING)) this.#accepted[slot] = this.submitted[slot]!
     stream.onSent(this.#accepted[slot]!, this.#submittedNs)
@@ -165,7 +168,7 @@ export abstract class LoadLinks extends ClientLinks implements LoadMover {
       if (this.#isOpen(stream.index)) this.#countSentOf(stream.index, stream)
   }
 
-  /** Whether it is there, and its handshake is done. */
+  /** Whether the connection is open, and its handshake is done. */
   #isOpen(slot: number): boolean {
     return this.phase[slot]! > linkPhase.HANDSHAKE
   }
@@ -200,7 +203,7 @@ export abstract class LoadLinks extends ClientLinks implements LoadMover {
   #submitDue(slot: number, stream: LinkStream): void {
     const untilBytes = this.submitted[slot]! + perTurnMaxBytes
     while (this.submitted[slot]! < stream.issuedBytes) {
-      // It is dealt with again when the rest is sent.
+      // The connection is handled again when the rest is sent.
       if (this.table.state[slot]! & bit.WAITING) return
       const left = untilBytes - this.submitted[slot]!
       if (left <= 0) return this.mark(slot)
@@ -250,7 +253,7 @@ export abstract class LoadLinks extends ClientLinks implements LoadMover {
     this.#closeSlot(slot)
   }
 
-  /** Whether its FIN is on its way: until then no other connection may be in the slot. */
+  /** Whether the FIN of a slot is on its way. While it is, no other connection may use the slot. */
   isFinishing(slot: number): boolean {
     return this.out.isFinishing(slot)
   }

@@ -1,4 +1,4 @@
-/** The connections of a load, each in its slot: what the ring is told to do, and what came. */
+/** The connections of a load over plain streams, each in its slot: sends and receives for them. */
 import { getSystemErrorName } from 'node:util'
 import type { Stream } from '../../load/stream.ts'
 import type { Traffic } from '../../load/traffic.ts'
@@ -14,10 +14,10 @@ import type { LoadMover } from './load-mover.ts'
 import type { Redials } from './redials.ts'
 import type { Ring } from './ring.ts'
 
-/** More than that is sent by an entry that waits until all is sent, and completes then. */
+/** Up to this size a send does not wait for room; a larger one waits until all of it is sent. */
 const atOnceMaxBytes = 16_384
 
-/** What is known of a connection; 0 is one that is closed. */
+/** Bits of the state of a connection; 0: closed. */
 const bit = { OPEN: 1, SENDING: 2, WAITING: 4, DIRTY: 8, FINISHED: 16 } as const
 
 export class LoadSlots implements LoadMover {
@@ -39,7 +39,7 @@ export class LoadSlots implements LoadMover {
   readonly #sending: Uint32Array
   /** When something was last submitted. */
   #submittedNs = 0
-  /** Nothing more is sent, and sends that wait are cancelled. */
+  /** Whether nothing more is sent, and sends that wait are cancelled. */
   #halts = false
   /** Streams with something to send, or whose FIN is due. */
   #dirty: number[] = []
@@ -76,7 +76,7 @@ export class LoadSlots implements LoadMover {
     else this.#meter.counters[counter[name]]!++
   }
 
-  /** Begins to receive on all, and to open those again that could not be connected. */
+  /** Begins to receive on all connections, and to redial those that could not be made. */
   receive(now: number): void {
     for (let slot = 0; slot < this.#state.length; slot++) {
       const stream = this.#streams[slot]
@@ -87,7 +87,7 @@ export class LoadSlots implements LoadMover {
     }
   }
 
-  /** A connection that broke is there again. */
+  /** A connection that broke is open again. */
   reopen(stream: Stream, now: number): void {
     const slot = stream.index
     stream.reopen(now)
@@ -152,7 +152,7 @@ export class LoadSlots implements LoadMover {
     this.#closeSlot(slot)
   }
 
-  /** A send that does not wait was not sent whole: the rest is sent by one that waits. */
+  /** A send without waiting was not sent whole. The rest is sent by a send that waits. */
   onSendFailed(slot: number, user1: number, result: number): void {
     const [generation, length] = [user1 >>> 16, user1 & 0xffff]
     if (this.#state[slot] === 0 || this.#generation[slot] !== generation) return

@@ -1,7 +1,7 @@
 /**
- * Sends messages through a ring, and verifies that each comes back. What is sent lies in the
- * payload's table already, which the kernel reads in place; what comes back is compared with the
- * same table where the kernel has put it. Nothing is copied.
+ * Sends messages through a ring, and verifies that each comes back. The kernel reads messages from
+ * the payload's table in place. Replies are compared with the same table in the buffers of the
+ * kernel. Nothing is copied.
  */
 import type { Address } from '../../vocabulary/address.ts'
 import { nowNs } from '../../vocabulary/clock.ts'
@@ -73,14 +73,14 @@ async function open(task: LoadTask, meter: Meter): Promise<OpenLoad> {
     return session
   } catch (error) {
     ring.close()
-    // There may have been room for the table when the load was planned.
+    // Descriptors may have run out since the load was planned.
     throw failureName(error) === 'noDescriptors'
       ? explain('connect to', task.address, error)
       : error
   }
 }
 
-/** Undefined: there is nothing above the sockets. */
+/** The connections above the sockets (TLS, WebSocket); undefined for plain streams. */
 function linksFor(parts: LinkParts, task: LoadTask, meter: Meter): LoadLinks | undefined {
   const { protocol, secure } = transports[task.address.transport]
   const isWs = protocol === 'ws'
@@ -190,7 +190,7 @@ class OpenLoad implements OpenTask {
       if (dials?.isLooking) await turnOfNode()
     }
     this.close()
-    // Node reports garbage collections then.
+    // Node reports garbage collections in a turn of its own loop.
     await turnOfNode()
   }
 
@@ -205,8 +205,7 @@ class OpenLoad implements OpenTask {
     if (leftNs > 0 && !this.#slots.hasDirty) {
       argument.set(leftNs)
       ring.enter(1, GETEVENTS | EXT_ARG, argument.address, WaitArgument.bytes)
-      // The return value true only means that it slept: the processor time shows that it was not
-      // busy.
+      // True only because the thread slept: its processor time shows that it was not busy.
       this.#reapAll()
       return true
     }
@@ -258,7 +257,7 @@ class OpenLoad implements OpenTask {
         case kind.FINISHED:
           this.#shorts?.onFinished(slot)
           break
-        // All other entries of a connected load need no answer.
+        // Other kinds need no handling here.
         default:
           of satisfies Unanswered | typeof kind.TICK
       }
@@ -279,5 +278,5 @@ class OpenLoad implements OpenTask {
   }
 }
 
-/** While the ring blocks this thread, Node can do nothing else. */
+/** A turn of Node's event loop: while the ring blocks this thread, Node can do nothing. */
 const turnOfNode = () => new Promise(resolve => setImmediate(resolve))

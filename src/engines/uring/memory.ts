@@ -29,8 +29,8 @@ export class BufferRing {
 
   /**
    * @param count a power of two
-   * @param how see kernel
-   * @param given how many the kernel has from the beginning
+   * @param how flags of the buffer ring, see kernel
+   * @param given how many buffers the kernel has from the beginning
    */
   constructor(
     libc: Libc,
@@ -77,7 +77,7 @@ export class BufferRing {
   }
 }
 
-/** Blocks in a slab: untouched ones cost nothing. */
+/** How many blocks a slab has. Blocks that were never used cost no memory. */
 const blocksPerSlab = 16
 export const blockBytes = 65_536
 
@@ -88,10 +88,10 @@ interface Slab {
   free: number[]
 }
 
-/** Room for what sockets would not take at once: blocks at stable addresses, in slabs. */
+/** Memory for bytes that sockets did not take at once: blocks at fixed addresses, in slabs. */
 export class Arena {
   readonly #libc: Libc
-  /** A freed slab leaves its place to the next one. */
+  /** The slabs. The place of a freed slab is used for the next one. */
   readonly #slabs: (Slab | undefined)[] = []
 
   constructor(libc: Libc) {
@@ -126,7 +126,7 @@ export class Arena {
     return this.#slabOf(id).mapping.address + (id % blocksPerSlab) * blockBytes
   }
 
-  /** Copies bytes in; the caller has seen to it that they fit. */
+  /** Copies bytes into a block; the caller makes sure that they fit. */
   write(id: number, at: number, bytes: Uint8Array): void {
     this.#slabOf(id).bytes.set(bytes, (id % blocksPerSlab) * blockBytes + at)
   }

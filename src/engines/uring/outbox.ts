@@ -5,9 +5,9 @@
 import type { Libc, Mapping } from '../os/libc.ts'
 import type { SendMemory } from './layer.ts'
 
-/** What a turn receives, and as much for the answers of handshakes. */
+/** As much as a turn receives, and the same for the answers of handshakes. */
 const halfBytes = 2 ** 20
-/** The spare: what does not fit elsewhere is put here and copied at once. */
+/** The size of the spare: bytes that do not fit into the half are put there, and copied at once. */
 const spareBytes = 65_536
 /** With less room than this the spare is used. */
 const littleBytes = 32_768
@@ -27,12 +27,12 @@ export class Outbox implements SendMemory {
     this.bytes = new Uint8Array(this.#mapping.memory)
   }
 
-  /** Whether what is put at `at` stays there until the sends of this turn are known. */
+  /** Whether bytes that are put at `at` stay there until the sends of this turn are known. */
   get stays(): boolean {
     return halfBytes - this.#used >= littleBytes
   }
 
-  /** Where there is room. */
+  /** Where the next bytes can be put. */
   get at(): number {
     return this.stays ? this.#half * halfBytes + this.#used : 2 * halfBytes
   }

@@ -1,4 +1,4 @@
-/** What is on its way to the clients: the sends of a turn, and bytes that wait for room. */
+/** The bytes on their way to the peers: the sends of a turn, and bytes that wait for room. */
 import { unsentMaxBytes } from '../backpressure.ts'
 import type { Arena, BufferRing } from './memory.ts'
 import * as entries from './entries.ts'
@@ -47,7 +47,7 @@ export class Outgoing {
     return false
   }
 
-  /** Sends bytes that lie elsewhere, when all before them is sent. */
+  /** Sends bytes that lie outside the source, after all unsent ones. */
   sendBytes(slot: number, bytes: Uint8Array): void {
     const waits = this.#table.state[slot]! & bit.WAITING
     if (this.add(slot, bytes, false) > unsentMaxBytes) this.#onMuch(slot)
@@ -60,7 +60,7 @@ export class Outgoing {
     if (this.add(slot, bytes, front) > unsentMaxBytes) this.#onMuch(slot)
   }
 
-  /** The same for bytes that lie elsewhere; how many are unsent then. */
+  /** Like keep(), for bytes outside the source. Returns how many are unsent then. */
   add(slot: number, bytes: Uint8Array, front: boolean): number {
     if (bytes.length === 0) return 0
     this.#table.state[slot]! |= bit.WAITING
@@ -78,7 +78,7 @@ export class Outgoing {
     entries.send(this.#ring, slot, address, length, this.#table.generation[slot])
   }
 
-  /** `length` bytes, the oldest of those unsent, were sent. */
+  /** The oldest `length` of the unsent bytes were sent. */
   onRest(slot: number, length: number): void {
     if (!this.#unsent.take(slot, length)) this.#table.state[slot]! &= ~bit.WAITING
   }
@@ -90,8 +90,8 @@ export class Outgoing {
   }
 
   /**
-   * Whether its FIN is on the way. The system sends it on a thread of its own, which looks into the
-   * slot later: until then no other connection may be there.
+   * Whether the FIN of a slot is on its way. The system sends it on a thread of its own, which
+   * looks into the slot later. Until then no other connection may use the slot.
    */
   isFinishing(slot: number): boolean {
     return this.#finishing.has(slot)
@@ -101,13 +101,16 @@ export class Outgoing {
     this.#finishing.delete(slot)
   }
 
-  /** They will not be sent. */
+  /** Drops the unsent bytes of a connection. */
   drop(slot: number): void {
     this.#unsent.drop(slot)
     this.#table.state[slot]! &= ~bit.WAITING
   }
 
-  /** The same while a send is in flight: the kernel may read them until that has ended. */
+  /**
+   * Gives up the unsent bytes while a send is in flight, but keeps their memory: the kernel may
+   * read it until the send has ended.
+   */
   setAside(slot: number): void {
     this.#unsent.setAside(slot, this.#table.generation[slot]!)
   }

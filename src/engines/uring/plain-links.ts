@@ -9,7 +9,7 @@ import type { LinkStream } from './link-stream.ts'
 import { LoadLinks } from './load-links.ts'
 
 export class PlainLinks extends LoadLinks {
-  /** Where the bytes that came lie. */
+  /** Where the received bytes lie. */
   #at = 0
   #length = 0
 
@@ -49,7 +49,7 @@ export class PlainLinks extends LoadLinks {
     this.out.send(slot, at, length, stays)
   }
 
-  /** FIN says it. */
+  /** FIN alone ends the stream. */
   protected sayEnd(): void {}
 
   protected forget(): void {}

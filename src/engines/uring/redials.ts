@@ -14,13 +14,13 @@ export class Redials implements Caller {
   readonly #traffic: Traffic
   readonly #dials: RunningDials
   readonly #onOpen: (stream: Stream, now: number) => void
-  /** When each connection is due to be dialled, and those that wait for that. */
+  /** When each connection is to be dialled; and which connections wait for that. */
   readonly #dueNs: Float64Array
   readonly #waiting: DueHeap
   /** How often each connection was dialled again. */
   readonly #counts: Uint32Array
 
-  /** @param onOpen a connection is there again */
+  /** @param onOpen called when a connection is open again */
   constructor(
     task: LoadTask,
     traffic: Traffic,
@@ -44,7 +44,7 @@ export class Redials implements Caller {
     this.#waiting.add(index)
   }
 
-  /** Nothing more is planned, so no connection is needed any more: gives up the dials of one. */
+  /** Gives up the dials of a connection: nothing more is planned, so it is not needed any more. */
   cancel({ index }: Stream): void {
     this.#dials.cancel(index)
   }
@@ -55,7 +55,7 @@ export class Redials implements Caller {
     return mayDial ? this.#waiting.firstNs : Infinity
   }
 
-  /** Dials those that are due. */
+  /** Dials the connections that are due. */
   turn(now: number): void {
     const [waiting, dials] = [this.#waiting, this.#dials]
     while (waiting.firstNs <= now && dials.hasRoom && !this.#traffic.over) {

@@ -16,14 +16,14 @@ const passing = new Set(['EINTR', 'EAGAIN', 'EBUSY', 'ENOMEM', 'ETIME'])
 export class Ring {
   readonly entries: number
   readonly completions: number
-  /** Both rings' words; indices below are into this. */
+  /** The words of both rings; the indices below are indices into them. */
   readonly words: Int32Array
   readonly sqes: Int32Array
   readonly sqFlags: number
   readonly cqHead: number
   readonly cqTail: number
   readonly cqes: number
-  /** Next entry; grows for ever. */
+  /** The index of the next entry; it only grows. */
   tail: number
   /** Entries written and not yet taken by the kernel. */
   pending = 0
@@ -83,7 +83,7 @@ export class Ring {
     return update.readUInt32LE(0)
   }
 
-  /** An empty table of direct descriptors, into which accept puts sockets. */
+  /** Registers an empty table of direct descriptors, into which accept puts sockets. */
   registerFileTable(slots: number): void {
     // io_uring_rsrc_register: nr 4, flags 4, and 24 bytes for later.
     const table = Buffer.alloc(32)
@@ -101,7 +101,7 @@ export class Ring {
     this.#register(k.register.FILES_UPDATE, update, 1)
   }
 
-  /** Buffers from which receives take what they need. */
+  /** Registers buffers for receives. */
   registerBufferRing(address: number, entries: number, flags: number): void {
     // io_uring_buf_reg: ring address 8, entries 4, group 2, flags 2, and 24 bytes for later.
     const buffers = Buffer.alloc(40)
@@ -160,8 +160,8 @@ export class Ring {
   }
 
   /**
-   * Nothing was taken, because of a signal, too little memory or a full queue. With any other error
-   * the kernel refuses for good.
+   * Throws, unless the error may pass: a signal, too little memory, a full queue. Any other error
+   * is final.
    */
   #mayPass(): void {
     const error = this.#libc.errorName()
@@ -169,8 +169,8 @@ export class Ring {
   }
 
   /**
-   * Submits until all is taken: short of memory the kernel takes a part. A caller that relies on
-   * its sends being done when they are taken must not go on before.
+   * Submits until the kernel has taken all entries; if memory is short, it takes only a part at a
+   * time. Sends are done when they are taken, so a caller that relies on this has to wait for it.
    */
   submitAll(): void {
     while (this.pending > 0) this.enter(0, k.enter.GETEVENTS)
@@ -183,7 +183,7 @@ export class Ring {
     this.#libc.ringEnter(k.syscalls.enter, this.#registeredFd, 0, 0, flags, 0, 0)
   }
 
-  /** Takes all completions that are there; for where speed does not matter. */
+  /** Handles all completions that are there. For code whose speed does not matter. */
   forEachCompletion(
     use: (user0: number, user1: number, result: number, flags: number) => void,
   ): void {

@@ -1,6 +1,6 @@
 /**
- * Connects slots while a load runs: to one address after the other, and then, if there is something
- * above the socket, through its handshake.
+ * Connects slots while a load runs: tries one address after the other, and then makes the handshake
+ * of TLS or WebSocket, if there is one.
  */
 import { isIP } from 'node:net'
 import { getSystemErrorName } from 'node:util'
@@ -21,16 +21,19 @@ import type { Ring } from './ring.ts'
 const lookNs = 1e6
 /** A name may lead elsewhere later: after this time, or a failure, it is looked up again. */
 const freshNs = 1e9
-/** If it has no address, those that wait for it fail, and it is looked up again after this time. */
+/**
+ * If a name has no address, the dials that wait for it fail, and it is looked up again after this
+ * time.
+ */
 const errorFreshNs = 50e6
-/** If a limit has passed so long ago, the thread was held up, and has not read what came. */
+/** If a time limit passed this long ago, the thread was held up, and has not read what came. */
 const lateNs = 10e6
-/** How long it then reads that, before it gives up. */
+/** How long the thread then reads, before it gives up the dial. */
 const readNs = 50e6
 /** The offset of the peer's sockaddr in the memory that is shared with the kernel. */
 const nameAt = 64
 
-/** What is above the sockets: it takes slots that are connected through their handshakes. */
+/** Makes the handshakes of connected slots. */
 interface Shaker {
   /** @param error set if the handshake has failed; the slot is closed then */
   onShaken: (slot: number, error?: Error) => void
@@ -41,9 +44,9 @@ interface Shaker {
   dropHandshake(slot: number): void
 }
 
-/** Who wants a connection. */
+/** The code that asked for a connection. */
 export interface Caller {
-  /** @param beganNs when it was begun */
+  /** @param beganNs when dialling began */
   opened(slot: number, beganNs: number, now: number): void
   /** The slot is free again. */
   failed(slot: number, error: Error, now: number): void
@@ -51,18 +54,21 @@ export interface Caller {
 
 interface Attempt {
   readonly slot: number
-  /** Its number in the whole load, by which addresses to connect from take turns. */
+  /**
+   * The number of the connection in the whole load: source addresses are used in turn by this
+   * number.
+   */
   readonly connection: number
   readonly caller: Caller
   readonly ways: readonly UnconnectedSocket[]
   readonly beganNs: number
   readonly endNs: number
   at: number
-  /** Tells the answer to this address from a late one to another. */
+  /** Distinguishes the answer of this address from a late one of another. */
   serial: number
   /** When the next address is tried, or when the handshake is given up. */
   nextNs: number
-  /** The limit has passed, but what came meanwhile is read first. */
+  /** Whether the time limit has passed, and what came meanwhile is being read. */
   isLate: boolean
   isShaking: boolean
   readonly codes: string[]
@@ -167,7 +173,7 @@ export class RunningDials {
     attempt.nextNs = isLast ? endNs : Math.min(endNs, now + attemptDelayMs * 1e6)
     attempt.isLate = false
     attempt.serial = this.#serial = (this.#serial + 1) | 0
-    // Closing the slot would hit the new socket in it, unless it is submitted before.
+    // Submits the close of the slot now: later it would hit the new socket in the slot.
     ring.submitAll()
     try {
       const fd = open(sourceOf(this.#task.calling, connection))
@@ -179,7 +185,8 @@ export class RunningDials {
     }
     new Uint8Array(memory.memory).set(name, nameAt)
     entries.connectTo(ring, slot, memory.address + nameAt, name.length, attempt.serial)
-    // The kernel reads the name when it takes the entry; the next one lies in the same place.
+    // Submits now: the kernel reads the sockaddr when it takes the entry, and the next one is
+    // written to the same place.
     ring.submitAll()
   }
 
@@ -210,7 +217,7 @@ export class RunningDials {
     else attempt.caller.opened(slot, attempt.beganNs, nowNs())
   }
 
-  /** An address did not answer: the next one, if there is one, and there is time. */
+  /** An address did not answer: tries the next one, if there is one, and if there is time. */
   #failed(attempt: Attempt, code: string, now: number): void {
     const { slot, ways, codes, endNs } = attempt
     codes.push(code)

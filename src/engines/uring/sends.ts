@@ -1,4 +1,4 @@
-/** The sends of this turn and of the last one: if one fails, its bytes are found here. */
+/** The sends of this turn and of the last one. If one fails, this finds its bytes. */
 import type { BufferRing } from './memory.ts'
 import * as entries from './entries.ts'
 import { cqe } from './kernel.ts'
@@ -31,9 +31,9 @@ export class SendList {
 }
 
 export interface Turn {
-  /** Connections to be dealt with when the turn ends. */
+  /** Connections to handle when the turn ends. */
   due: readonly number[]
-  /** How many sends the last turn had: a measure of how much goes on. */
+  /** How many sends the last turn had: a measure of the load. */
   lastSends: number
   /** Whether pages were moved in the last turn. */
   moved: boolean
@@ -56,7 +56,10 @@ export class Sends {
   #submitted: SendList
   #later: number[] = []
 
-  /** @param source where the bytes lie that are sent: the ring, or what a layer makes of them */
+  /**
+   * @param source the memory from which bytes are sent: the buffers of the ring, or those of a
+   * layer
+   */
   constructor(ring: Ring, bufferRing: BufferRing, source: SendMemory, slots: number) {
     this.#ring = ring
     this.#bufferRing = bufferRing
@@ -73,7 +76,7 @@ export class Sends {
     return this.#lastTurn[slot] === this.#turn
   }
 
-  /** A connection that is dealt with again when the results of this turn's sends are known. */
+  /** Handles a connection again when the results of this turn's sends are known. */
   later(slot: number): void {
     this.#later.push(slot)
   }
@@ -89,7 +92,7 @@ export class Sends {
     return turn
   }
 
-  /** Where received bytes lie. A buffer that is full is free after the next turn. */
+  /** Where received bytes lie. If their buffer is full, it is free after the next turn. */
   received(length: number, flags: number): number {
     const bufferRing = this.#bufferRing
     const id = flags >>> 16
@@ -100,9 +103,9 @@ export class Sends {
   }
 
   /**
-   * Sends bytes of the source, unless the connection has sent others in this turn: if only the
-   * first of two sends that are submitted together finds no room, the second overtakes it. Bytes
-   * right behind the others go with them.
+   * Sends bytes of the source, unless the connection has sent others in this turn: if two sends are
+   * submitted together, and only the first finds no room, the second overtakes it. But bytes that
+   * lie right behind the others are added to their send.
    */
   send(slot: number, generation: number, at: number, length: number): boolean {
     const list = this.#list

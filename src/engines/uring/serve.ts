@@ -27,12 +27,12 @@ import { idleScans } from '../slow-clients.ts'
 const ringEntries = 4096
 const ringCompletions = 16_384
 /**
- * 512 KiB for all connections together: what a turn receives is gone one turn later. It is also the
- * most that a client that does not read can leave unsent in a turn, until its receive is cancelled.
+ * The buffers have 512 KiB for all connections together; they are free one turn later. So 512 KiB
+ * is also the most that one turn can add to the unsent bytes of a client that does not read.
  */
 const ringBuffers = 16
 const ringBufferBytes = 32_768
-/** More clients than that need a second thread. A slot costs the kernel 8 bytes. */
+/** The most clients of a thread; more need a second thread. A slot costs the kernel 8 bytes. */
 const slotsMax = 2 ** 17
 /** How often to look at the stop word, idle connections and pauses. */
 const tickMs = 50
@@ -99,7 +99,7 @@ class OpenServer implements OpenTask {
     this.#nextIdleScanMs = performance.now() + task.idleTimeoutMs / idleScans
   }
 
-  /** What lies between the bytes on the wire and the echo. */
+  /** The layer between the bytes on the wire and the echo; undefined if there is none. */
   #layerFor(libc: Libc, slots: number): Layer | undefined {
     const [task, meter, received] = [this.#task, this.#meter, this.#ledger?.received]
     const waits = () => libc.hasInput(this.#listener.fd)

@@ -15,20 +15,20 @@ const spareSlots = 256
 /** How often to look for timeouts. */
 const lookNs = 50e6
 
-/** How many slots there are for them, behind those of the `steady` connections. */
+/** How many slots there are for short connections, after those of the `steady` ones. */
 export const shortSlotsFor = (task: LoadTask, steady: number): number =>
   task.churn ? Math.max(1, Math.min(openMax + spareSlots, descriptorLimit() - steady)) : 0
 
-/** Its one message, as what a connection carries. */
+/** The only message of a short connection. */
 class ShortStream extends ShortMessage implements LinkStream {
   failed = false
 
-  /** It is issued from the beginning. */
+  /** Nothing to issue: the message is issued from the beginning. */
   issue(): number {
     return 0
   }
 
-  /** What is sent of it is in no figure. */
+  /** Does nothing: no figure counts sent bytes of short connections. */
   onSent(): void {}
 
   arrivedMessage(bytes: Uint8Array, from: number, length: number): boolean {
@@ -36,14 +36,17 @@ class ShortStream extends ShortMessage implements LinkStream {
   }
 }
 
-/** One that is connected. */
+/** A short connection that is connected. */
 interface Open {
   readonly short: Short
   readonly stream: ShortStream
   deadlineNs: number
-  /** Its message has come back: the other side is to close, and has as much time for that. */
+  /**
+   * Whether the message has come back. Then the other side has to close, within the same time
+   * limit.
+   */
   isEnding: boolean
-  /** The deadline has passed: what has come meanwhile is read first. */
+  /** Whether the deadline has passed, and what came meanwhile is being read. */
   isLate: boolean
 }
 
@@ -54,16 +57,16 @@ export class ShortSlots implements ShortDialler, Caller {
   readonly #links: LoadLinks
   readonly #dials: RunningDials
   readonly #free: number[]
-  /** Those that have begun, and have no slot yet. */
+  /** Short connections that have begun, but have no slot yet. */
   #queue: Short[] = []
   readonly #dialling = new Map<number, Short>()
   readonly #open = new Map<number, Open>()
-  /** Slots that are free when FIN is sent. */
+  /** Slots that will be free once their FIN is sent. */
   readonly #finishing = new Set<number>()
   #lookNs = 0
   #isAbandoned = false
 
-  /** @param slots the first and the number of those that are for short connections */
+  /** @param slots the first slot for short connections, and how many there are */
   constructor(
     task: LoadTask,
     traffic: Traffic,
@@ -83,7 +86,7 @@ export class ShortSlots implements ShortDialler, Caller {
     this.#queue.push(short)
   }
 
-  /** Dials those that have begun, and gives up those that take too long. */
+  /** Dials short connections that have begun, and gives up those that take too long. */
   turn(now: number): void {
     const [queue, free, dials] = [this.#queue, this.#free, this.#dials]
     let count = 0

@@ -1,4 +1,4 @@
-/** Bits of a connection's state; 0 is a slot that is not in use. */
+/** Bits of a connection's state; 0: the slot is not in use. */
 
 export const OPEN = 1
 /** A receive is in flight. */

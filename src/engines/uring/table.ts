@@ -9,7 +9,7 @@ export class SlotTable {
   /** See state. */
   readonly state: Uint8Array
   readonly generation: Uint16Array
-  /** The number of the scan before which something last moved. */
+  /** The number of scans when something last moved. */
   readonly #lastMove: Uint32Array
   #scan = 1
 
@@ -43,8 +43,8 @@ export class SlotTable {
 
   /**
    * Scans all connections that are served.
-   * @param change gets in how many scans before this one nothing has moved
-   * @param changed called for those whose state has changed
+   * @param change gets the number of scans since something last moved
+   * @param changed called for each connection whose state has changed
    */
   scan(change: (slot: number, still: number) => void, changed: (slot: number) => void): void {
     this.#scan++

@@ -11,14 +11,17 @@ interface UnsentPiece {
 export class Unsent {
   readonly #arena: Arena
   readonly #queues = new Map<number, { pieces: UnsentPiece[]; bytes: number }>()
-  /** Of connections that are closed, by slot and generation. */
+  /** The bytes of closed connections, by slot and generation. */
   readonly #aside = new Map<number, UnsentPiece[]>()
 
   constructor(arena: Arena) {
     this.#arena = arena
   }
 
-  /** Copies bytes behind those that are there, or in front of them; how many there are then. */
+  /**
+   * Copies bytes behind the unsent bytes of a connection, or in front of them. Returns how many are
+   * unsent then.
+   */
   add(slot: number, bytes: Uint8Array, front: boolean): number {
     let queue = this.#queues.get(slot)
     if (queue === undefined) this.#queues.set(slot, (queue = { pieces: [], bytes: 0 }))
@@ -40,7 +43,7 @@ export class Unsent {
     return queue.bytes
   }
 
-  /** How many bytes there are. */
+  /** How many bytes of a connection are unsent. */
   bytesOf(slot: number): number {
     return this.#queues.get(slot)?.bytes ?? 0
   }
@@ -62,7 +65,10 @@ export class Unsent {
     return queue.pieces.length > 0
   }
 
-  /** They will not be sent, but are kept until free(): the kernel may still read them. */
+  /**
+   * Gives up the unsent bytes of a connection, but keeps them until free(): the kernel may still
+   * read them.
+   */
   setAside(slot: number, generation: number): void {
     const queue = this.#queues.get(slot)
     if (queue) this.#aside.set(asideKey(slot, generation), queue.pieces)

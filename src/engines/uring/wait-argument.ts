@@ -23,7 +23,7 @@ export class WaitArgument {
 
   /**
    * @param ns the longest wait
-   * @param batchUs how long to wait for all completions that are asked for; after that for one
+   * @param batchUs how long to wait for all requested completions; after that one is enough
    */
   set(ns: number, batchUs = 0): void {
     const words = this.#words

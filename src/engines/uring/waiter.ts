@@ -1,4 +1,4 @@
-/** How a thread waits for its ring: asleep, awake for a moment, or for a batch. */
+/** How a thread waits for its ring: asleep, polling for a short time, or for a batch. */
 import type { Libc, Mapping } from '../os/libc.ts'
 import * as entries from './entries.ts'
 import { kind, tag } from './entries.ts'
@@ -7,7 +7,7 @@ import type { Ring } from './ring.ts'
 
 /** From this many sends in the last turn on, it pays to wait for more than one completion. */
 const manySends = 8
-/** For how many at most, and for how long at most. */
+/** The most completions to wait for, and the longest time. */
 const batchMax = 32
 const batchUs = 50
 /** After this many polls without success, polling is tried only now and then. */
@@ -59,7 +59,7 @@ export class Waiter {
   }
 
   /**
-   * Submits the turn, and waits: eagerly when little goes on, for a batch when much does.
+   * Submits the turn, and waits: for one completion under little load, for a batch under much.
    * @param mayLook whether to poll before going to sleep, if --busy-poll is on
    */
   wait(how: 'not at all' | number, mayLook: boolean): void {
@@ -81,7 +81,7 @@ export class Waiter {
     return this.#inVain < vainMax || ++this.#turns % retryTurns === 0
   }
 
-  /** Looks for work in shared memory, without a system call, for a bounded time. */
+  /** Polls: looks for completions in shared memory, without a system call, for a bounded time. */
   #look(): boolean {
     const ring = this.#ring
     const endMs = performance.now() + this.#busyPollUs / 1000

@@ -8,22 +8,22 @@ import { clientContext, type Context } from './context.ts'
 import { Judge } from './trust.ts'
 import { Records, stop } from './records.ts'
 
-/** Of SSL_ctrl(3): the name for SNI. */
+/** A command of SSL_ctrl(3): sets the name for SNI. */
 const SET_TLSEXT_HOSTNAME = 55
 
-/** What is in the records, and what becomes of the connection. */
+/** Gets the content of the records, and the end of the connection. */
 export interface Inside {
   /** The handshake of TLS is done. */
   onSecure(slot: number): void
-  /** `length` bytes were decrypted; whether the connection is still there. */
+  /** `length` bytes were decrypted. Returns whether the connection is still open. */
   onPlain(slot: number, length: number, now: number): boolean
   /** The server has sent close_notify. */
   end(slot: number): void
-  /** It is closed. */
+  /** The connection has failed, and is closed. */
   fail(slot: number, error: Error): void
 }
 
-/** What moves the records. */
+/** Moves the records. */
 interface Below {
   out: Outgoing
   outbox: Outbox
@@ -36,7 +36,7 @@ export class ClientRecords {
   readonly #judge: Judge
   readonly #below: Below
   readonly #inside: Inside
-  /** Of OpenSSL, by slot; 0: none. */
+  /** The SSL object of OpenSSL for each slot; 0: none. */
   readonly #connections: Float64Array
   /** Whether the handshake is done. */
   readonly #isSecure: Uint8Array
@@ -80,7 +80,7 @@ export class ClientRecords {
     this.#read(slot, now)
   }
 
-  /** Takes what the records have. */
+  /** Reads the content of the records. */
   #read(slot: number, now: number): void {
     const [records, inside] = [this.#records, this.#inside]
     const connection = this.#connections[slot]!
@@ -94,7 +94,7 @@ export class ClientRecords {
       if (records.stop === stop.MORE) this.#send(slot)
     } while (records.stop === stop.MORE)
     const error = records.failed ? records.failure(connection) : undefined
-    // Always: nothing of this connection may be left to the next one.
+    // Always sends: no record of this connection may be left in the BIO for the next one.
     this.#send(slot)
     if (error) inside.fail(slot, error)
     else if (records.stop === stop.END) inside.end(slot)
@@ -111,7 +111,7 @@ export class ClientRecords {
     this.#inside.onSecure(slot)
   }
 
-  /** Encrypts, and sends. Returns false if that is not possible: the connection has failed then. */
+  /** Encrypts and sends. Returns false if that is not possible; then the connection has failed. */
   write(slot: number, address: number, length: number): boolean {
     const connection = this.#connections[slot]!
     const isWritten = this.#records.write(connection, address, length)

@@ -18,7 +18,7 @@ export interface Context {
   close(): void
 }
 
-/** @throws Error if OpenSSL does not take the credentials, which have been checked before */
+/** @throws Error if OpenSSL refuses the credentials. (They were checked before.) */
 export function serverContext(
   ssl: OpenSsl,
   { cert, key, clientCa }: ServerTls,
@@ -46,7 +46,10 @@ export function serverContext(
   }
 }
 
-/** As node:tls has them; only renegotiation is refused at once, not the fourth in ten minutes. */
+/**
+ * Sets the same rules as node:tls, with one exception: renegotiation is refused at once, and not
+ * only the fourth in ten minutes.
+ */
 function setRules(ssl: OpenSsl, pointer: Pointer): void {
   const names = tls.DEFAULT_CIPHERS.split(':')
   const suites = names.filter(name => name.startsWith('TLS_')).join(':')
@@ -58,14 +61,16 @@ function setRules(ssl: OpenSsl, pointer: Pointer): void {
   ssl.SSL_CTX_set_options(pointer, OP_CIPHER_SERVER_PREFERENCE + OP_NO_RENEGOTIATION)
 }
 
-/** Sessions are resumed only by tickets, which hold all that is needed. */
+/** Lets sessions be resumed only by tickets, which contain the whole state. */
 function resumeByTickets(ssl: OpenSsl, pointer: Pointer): void {
   ssl.SSL_CTX_ctrl(pointer, ctrl.SESS_CACHE_MODE, SESS_CACHE_SERVER_NOT_INTERNAL, 0)
   const name = 'yodel'
   checked(ssl, ssl.SSL_CTX_set_session_id_context(pointer, name, name.length))
 }
 
-/** The connections of a load. What the server shows is judged after the handshake (trust.ts). */
+/**
+ * The context of a load. The certificate of the server is judged after the handshake (trust.ts).
+ */
 export function clientContext(ssl: OpenSsl, { calling }: LoadTask): Context {
   const { tls: given = {} } = calling
   const { cert, key, alpn = [] } = given
@@ -81,7 +86,7 @@ export function clientContext(ssl: OpenSsl, { calling }: LoadTask): Context {
     }
     const names = alpn.map(name => Buffer.from(name))
     const offer = Buffer.concat(names.flatMap(name => [Buffer.of(name.length), name]))
-    // 0 is success here.
+    // This function returns 0 for success.
     if (alpn.length > 0) ssl.SSL_CTX_set_alpn_protos(pointer, offer, offer.length)
     return { pointer, close: () => void ssl.SSL_CTX_free(pointer) }
   } catch (error) {
@@ -92,11 +97,11 @@ export function clientContext(ssl: OpenSsl, { calling }: LoadTask): Context {
   }
 }
 
-/** The authorities that Node was told of are among them (NODE_EXTRA_CA_CERTS, --use-system-ca). */
+/** The authorities that Node trusts, with those of NODE_EXTRA_CA_CERTS and --use-system-ca. */
 function trustedByNode(): readonly string[] {
   const { getCACertificates } = tls as { getCACertificates?: (which: 'default') => string[] }
   if (getCACertificates) return getCACertificates('default')
-  // Before Node 22.15. Like Node itself, this goes on without a file that it cannot read.
+  // For Node before 22.15. Like Node itself, this ignores a file that it cannot read.
   try {
     return [...tls.rootCertificates, readFileSync(process.env['NODE_EXTRA_CA_CERTS'] ?? '', 'utf8')]
   } catch {
@@ -108,7 +113,7 @@ function useCertificate(ssl: OpenSsl, pointer: Pointer, cert: string, key: strin
   const [own, ...chain] = certificates(ssl, cert)
   checked(ssl, ssl.SSL_CTX_use_certificate(pointer, own ?? 0))
   ssl.X509_free(own!)
-  // The context takes these over.
+  // The context now owns these certificates.
   for (const other of chain) checked(ssl, ssl.SSL_CTX_ctrl(pointer, ctrl.CHAIN_CERT, 0, other))
   const bio = ssl.textBio(key)
   const secret = ssl.PEM_read_bio_PrivateKey(bio, 0, 0, 0)
@@ -135,7 +140,7 @@ function certificates(ssl: OpenSsl, pem: string): Pointer[] {
   const found: Pointer[] = []
   for (let next: Pointer; (next = ssl.PEM_read_bio_X509(bio, 0, 0, 0)) !== 0;) found.push(next)
   ssl.BIO_free(bio)
-  // The end of the text is an error, too.
+  // OpenSSL reports the end of the text as an error.
   ssl.ERR_clear_error()
   return found
 }

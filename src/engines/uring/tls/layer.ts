@@ -104,7 +104,7 @@ export class TlsLayer implements Layer {
     return true
   }
 
-  /** Reads what the records have, and echoes it. */
+  /** Reads the content of the records, and echoes it. */
   #read(slot: number, discards: boolean): void {
     const records = this.#records
     const connection = this.#connections[slot]!
@@ -117,12 +117,12 @@ export class TlsLayer implements Layer {
       if (records.stop === stop.MORE) this.#send(slot)
     } while (records.stop === stop.MORE)
     if (records.failed) return this.#onFailure(slot, connection)
-    // Always: nothing of this connection may be left to the next one.
+    // Always sends: no record of this connection may be left in the BIO for the next one.
     this.#send(slot)
     if (records.stop === stop.END) this.#onEnd(slot)
   }
 
-  /** Answers what was decrypted. Returns whether the answer could be encrypted. */
+  /** Answers decrypted bytes. Returns whether the answer could be encrypted. */
   #answer(slot: number, connection: number, length: number, discards: boolean): boolean {
     const counters = this.#counters
     if (this.#phase[slot] !== phase.OPEN || (discards && !this.#inside)) {
@@ -143,7 +143,7 @@ export class TlsLayer implements Layer {
     return true
   }
 
-  /** @param isLast whether nothing follows that would send the records */
+  /** @param isLast whether the records are sent now, since nothing else follows */
   readonly #writeInside = (slot: number, address: number, length: number, isLast: boolean) => {
     if (this.#phase[slot] !== phase.OPEN) return
     if (!this.#records.write(this.#connections[slot]!, address, length)) this.#couldWrite = false
@@ -169,11 +169,11 @@ export class TlsLayer implements Layer {
     this.#phase[slot] = phase.OPEN
     this.#handshakes.delete(slot)
     this.#buffers.noteUse(slot)
-    // The server may be leaving, and have waited for this.
+    // A server that leaves may have waited for this.
     this.wire.later(slot)
   }
 
-  /** The peer has sent close_notify; what follows is not for us. */
+  /** The peer has sent close_notify; later bytes are ignored. */
   #onEnd(slot: number): void {
     if (this.#phase[slot] === phase.HANDSHAKE) return this.#end(slot, 'closedEarly')
     this.#inside?.ended(slot)
@@ -189,7 +189,7 @@ export class TlsLayer implements Layer {
     this.#send(slot)
   }
 
-  /** The alert that says why is still sent. */
+  /** The connection has failed. The alert with the reason is still sent. */
   #onFailure(slot: number, connection: number): void {
     const name = failureName(this.#records.failure(connection))
     this.#send(slot)
@@ -212,7 +212,7 @@ export class TlsLayer implements Layer {
     if (this.#handshakes.of(slot) === undefined) return
     this.#counters[counter.handshakesFailed]!++
     this.#handshakes.delete(slot)
-    // The protocol in the records may wait for a handshake of its own (ws): that failed as well.
+    // The protocol in the records (ws) may wait for its own handshake, which has failed, too.
     this.#inside?.broke(slot)
   }
 
@@ -265,7 +265,7 @@ export class TlsLayer implements Layer {
       this.#records.putBytes(held!)
       this.#read(slot, false)
     }
-    // Another handshake may begin in the next turn, so that must not wait for completions.
+    // Another handshake may begin in the next turn, so the next turn must not wait for completions.
     if (handshakes.mayBegin !== undefined) this.wire.later(handshakes.mayBegin)
   }
 
@@ -275,7 +275,7 @@ export class TlsLayer implements Layer {
     return this.#buffers.onTick()
   }
 
-  /** Gives the buffers of a connection back, if it has rested. Returns whether it has none now. */
+  /** Gives the buffers of an idle connection back. Returns whether it has none now. */
   #restsBuffers(slot: number): boolean {
     const connection = this.#connections[slot]!
     if (connection === 0) return true

@@ -1,4 +1,4 @@
-/** The connections of a load over TLS: what is sent goes into records as it is. */
+/** The connections of a load over TLS: messages are encrypted where they lie. */
 import type { Traffic } from '../../../load/traffic.ts'
 import type { Meter } from '../../../metrics/meter.ts'
 import type { LoadTask } from '../../../task.ts'
@@ -16,7 +16,7 @@ const pieceMaxBytes = 65_536
 export class TlsLoadSlots extends LoadLinks {
   readonly #records: Records
   readonly #tls: ClientRecords
-  /** How much of what came is decrypted, and lies in the records' memory. */
+  /** How many decrypted bytes lie in the memory of the records. */
   #plainBytes = 0
 
   constructor(parts: LinkParts & { ssl: OpenSsl }, task: LoadTask, meter: Meter) {

@@ -1,13 +1,13 @@
-/** Which connections have buffers of OpenSSL; those of connections at rest are given back. */
+/** Which connections have buffers of OpenSSL; the buffers of idle connections are given back. */
 
-/** Buffers of connections that rested for this many ticks are given back. */
+/** A connection is idle after this many ticks without traffic. */
 const restTicks = 20
 const state = { NONE: 0, IDLE: 1, USED: 2 } as const
 
 export class Buffers {
   readonly #state: Uint8Array
   readonly #giveBack: (slot: number) => boolean
-  /** The slots that have some. */
+  /** The slots whose connections have buffers. */
   #slots: number[] = []
   #ticks = 0
 
@@ -22,7 +22,7 @@ export class Buffers {
     this.#state[slot] = state.USED
   }
 
-  /** Returns whether some were given back. */
+  /** Returns whether any buffers were given back. */
   onTick(): boolean {
     if (++this.#ticks % restTicks !== 0) return false
     const before = this.#slots.length

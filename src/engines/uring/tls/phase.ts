@@ -6,9 +6,9 @@ export const phase = {
   OPEN: 2,
   /** We have sent close_notify. */
   ENDING: 3,
-  /** It failed: nothing of it is read. */
+  /** The connection has failed, and is not read any more. */
   BROKEN: 4,
 } as const
 
-/** What a phase means for a server that leaves. */
+/** The stage of each phase, for the policy of leaving. */
 export const stages = ['silent', 'handshake', 'open', 'over', 'over'] as const

@@ -1,23 +1,23 @@
 /**
  * TLS between memory and memory. All connections of a thread go through the same two BIOs, one
- * after the other: what came for one of them is read to its end before the next one comes. So a
- * connection has no buffers but OpenSSL's own, and those only while it is in use.
+ * after the other: what came for one of them is read to its end before the next one comes. So the
+ * only buffers of a connection are those of OpenSSL, and only while it is in use.
  */
 import type { Libc, Mapping } from '../../os/libc.ts'
 import { sslError, type OpenSsl, type Pointer } from '../../os/openssl.ts'
 import { clientRefused } from '../../../wire/tls/failures.ts'
 
-/** The most that one record holds (RFC 8446, section 5.1), and how much is read together. */
+/** The most bytes of one record (RFC 8446, section 5.1), and how many are read together. */
 const recordMaxBytes = 16_384
 const plainBytes = 65_536
 
 /** Why read() has returned. */
 export const stop = {
-  /** All that came is read. */
+  /** All received bytes are read. */
   DRY: 0,
   /** There may be more; read() is to be called again. */
   MORE: -1,
-  /** A part of a record came, or one that has no data. */
+  /** Only a part of a record came, or a record without data. */
   PART: sslError.WANT_READ,
   /** The peer has sent close_notify. */
   END: sslError.ZERO_RETURN,
@@ -45,7 +45,7 @@ export class Records {
     this.#out = ssl.BIO_new(ssl.BIO_s_mem())
   }
 
-  /** A new connection, which is to be freed. */
+  /** Makes a new SSL object. The caller has to free it. */
   open(context: Pointer): Pointer {
     const ssl = this.#ssl
     const connection = ssl.SSL_new(context)
@@ -63,14 +63,14 @@ export class Records {
     this.#ssl.BIO_write(this.#in, address, length)
   }
 
-  /** The same for bytes that lie elsewhere; no more than `plain` holds. */
+  /** Like put(), for bytes without an address; at most as many as `plain` holds. */
   putBytes(bytes: Uint8Array): void {
     this.plainBytes.set(bytes)
     this.put(this.plain.address, bytes.length)
   }
 
   /**
-   * Goes on with the handshake, and decrypts into `plain`; how many bytes.
+   * Continues the handshake, and decrypts into `plain`. Returns how many bytes.
    * @param isOpen whether the handshake is done
    */
   read(connection: Pointer, isOpen: boolean): number {
@@ -92,7 +92,7 @@ export class Records {
         break
       }
     }
-    // The next connection must not find errors of this one; failure() has still to see them.
+    // The next connection must not find errors of this one. But failure() still needs them.
     if (!this.failed && (!isOpen || this.stop > stop.DRY)) ssl.ERR_clear_error()
     return length
   }
@@ -102,17 +102,19 @@ export class Records {
     return this.stop > stop.DRY && this.stop !== stop.PART && this.stop !== stop.END
   }
 
-  /** Discards what is left of this connection: another one must not get it. */
+  /** Discards bytes of this connection that are left: another one must not get them. */
   #drop(): void {
     this.#ssl.BIO_ctrl(this.#in, BIO_CTRL_RESET, 0, 0)
   }
 
-  /** Encrypts. Returns false if it could not. */
+  /** Encrypts; returns false if that was not possible. */
   write(connection: Pointer, address: number, length: number): boolean {
     return this.#ssl.SSL_write(connection, address, length) === length
   }
 
-  /** Moves records that are to be sent to this address; how many bytes, 0 if there are none. */
+  /**
+   * Moves records that are to be sent to this address. Returns how many bytes; 0 if there are none.
+   */
   take(address: number, size: number): number {
     return Math.max(0, this.#ssl.BIO_read(this.#out, address, size))
   }
@@ -126,7 +128,10 @@ export class Records {
     if (this.#ssl.SSL_shutdown(connection) < 0) this.#ssl.ERR_clear_error()
   }
 
-  /** Why it failed, with a code as Node's errors have it. It must not be read any more. */
+  /**
+   * The reason of a failure, with a code as in Node's errors. The connection must not be read any
+   * more.
+   */
   failure(connection: Pointer): Error {
     const ssl = this.#ssl
     this.#drop()
@@ -138,14 +143,17 @@ export class Records {
     return Object.assign(new Error(reason), { code, reason })
   }
 
-  /** The connection that was read is gone: nothing of it is left to the next one. */
+  /**
+   * The connection that was read is gone: discards everything of it, so that the next one does not
+   * get it.
+   */
   forget(): void {
     this.#drop()
     this.#ssl.BIO_ctrl(this.#out, BIO_CTRL_RESET, 0, 0)
     this.#ssl.ERR_clear_error()
   }
 
-  /** Gives back the buffers of a connection that rests; false if it cannot yet. */
+  /** Gives back the buffers of an idle connection; false if that is not possible yet. */
   rest(connection: Pointer): boolean {
     return this.#ssl.SSL_free_buffers(connection) === 1
   }

@@ -49,7 +49,10 @@ export class Judge {
     this.#insecure = insecure
   }
 
-  /** Why the server is not trusted; undefined if it is. @param memory for the certificate */
+  /**
+   * Why the server is not trusted; undefined if it is.
+   * @param memory memory for the certificate
+   */
   judge(connection: Pointer, memory: { address: number; bytes: Uint8Array }): Error | undefined {
     if (this.#pin === undefined && this.#insecure) return undefined
     const ssl = this.#ssl

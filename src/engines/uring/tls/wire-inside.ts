@@ -1,9 +1,14 @@
-/** What a layer inside the records may do with a connection: what it sends is encrypted first. */
+/**
+ * What a layer inside TLS can do with a connection: its bytes are encrypted before they are sent.
+ */
 import type { Libc, Mapping } from '../../os/libc.ts'
 import type { Wire } from '../layer.ts'
 import type { FailureName } from '../../../metrics/meter.ts'
 
-/** Encrypts. @param isLast whether nothing follows at once, so that the records are to be sent */
+/**
+ * Encrypts.
+ * @param isLast whether the records are sent now, since nothing else follows
+ */
 type Write = (slot: number, address: number, length: number, isLast: boolean) => void
 
 /** How much is copied and encrypted together. */
@@ -14,7 +19,7 @@ export class WireInside implements Wire {
   readonly #plainAddress: number
   readonly #write: Write
   readonly #below: () => Wire
-  /** For bytes that have no address. */
+  /** Memory for bytes without an address. */
   readonly #copy: Mapping
   readonly #copyBytes: Uint8Array
 

@@ -21,10 +21,10 @@ const trainsMax = 256
 class AnswerList {
   count = 0
   trains = 0
-  /** Offsets in the inbox: of the name of the source, and of the first byte. */
+  /** Offsets in the inbox: of the source's sockaddr, and of the first byte. */
   readonly name = new Uint32Array(answersMax)
   readonly at = new Uint32Array(answersMax)
-  /** In all, and in each datagram. */
+  /** How many bytes all datagrams have together, and each of them. */
   readonly bytes = new Uint32Array(answersMax)
   readonly size = new Uint32Array(answersMax)
   readonly pieces = new Uint16Array(answersMax)
@@ -70,7 +70,7 @@ export class Answers {
     return this.#patient.waiting
   }
 
-  /** How many were made in the last turn, to be submitted in this one. */
+  /** How many answers were made in the last turn. They are submitted in this one. */
   get count(): number {
     return this.#submitted.count
   }
@@ -86,7 +86,7 @@ export class Answers {
   }
 
   /**
-   * Answers with datagrams that lie there one behind the other.
+   * Adds an answer: the datagrams that lie there one behind the other.
    * @param nameAt the offset of their source's name in the inbox
    * @param size of each of them; the last one may be shorter
    */
@@ -111,7 +111,10 @@ export class Answers {
     if (bytes > size && !this.#couple(index)) this.#divide(index)
   }
 
-  /** Sends one more with those that are to go to the same place anyway, if they fit together. */
+  /**
+   * Adds datagrams to a send to the same source, if they fit together. Returns whether that was
+   * possible.
+   */
   #lengthen(index: number, at: number, bytes: number, size: number): boolean {
     const [list, ring] = [this.#list, this.#ring]
     const before = list.bytes[index]!
@@ -141,7 +144,7 @@ export class Answers {
     return true
   }
 
-  /** There is no train left for a send that was just made: each of its datagrams goes alone. */
+  /** No train is left for a send that was just made: sends each of its datagrams separately. */
   #divide(index: number): void {
     const [list, ring] = [this.#list, this.#ring]
     const [at, bytes, size] = [list.at[index]!, list.bytes[index]!, list.size[index]!]
@@ -159,7 +162,7 @@ export class Answers {
       this.#drop(bytes, bytes)
   }
 
-  /** It was counted as answered when it was made. */
+  /** Counts an answer as dropped. (It was counted as answered when it was made.) */
   #drop(bytes: number, size: number): void {
     this.#counters[counter.datagramsDropped]! += size === 0 ? 1 : Math.ceil(bytes / size)
   }
@@ -179,13 +182,15 @@ export class Answers {
     )
   }
 
-  /** One that had to wait has been sent, or could not be. */
+  /** An answer that had to wait has been sent, or could not be sent. */
   onPatient(at: number, result: number): void {
     if (result < 0) this.#counters[counter.datagramsDropped]!++
     this.#patient.onSent(at)
   }
 
-  /** When all is known of what the last turn submitted: its buffers are free. */
+  /**
+   * To be called when the results of all sends of the last turn are known: its buffers are free.
+   */
   endTurn(): void {
     const last = this.#submitted
     if (last.spent.length > 0) {

@@ -16,7 +16,7 @@ import { PatientSends } from './patient-sends.ts'
 import { isForSingle } from '../../os/datagram-train.ts'
 import type { Ways } from './ways.ts'
 
-/** How many begin to send at once, and how long before the next. */
+/** How many connections begin to send at once, and the time until the next group begins. */
 const beginnersMax = 32
 const beginAgainNs = 1e6
 const noName = new Uint8Array()
@@ -24,9 +24,9 @@ const noName = new Uint8Array()
 export class LoadSockets implements Mover<DatagramStream> {
   /** Streams that are not given up. */
   open: number
-  /** When the next are to begin to send. */
+  /** When the next group begins to send. */
   beginNs = Infinity
-  /** Why connections failed, where more is known than the class. */
+  /** Why connections failed, if more is known than the class. */
   readonly reasons = new Map<FailureName, string>()
   readonly #ring: Ring
   readonly #traffic: DatagramTraffic
@@ -34,11 +34,11 @@ export class LoadSockets implements Mover<DatagramStream> {
   readonly #inbox: Inbox
   readonly #outbox: DatagramOutbox
   readonly #patient: PatientSends
-  /** The generation of the socket in the slot: another one may have been put there. */
+  /** The generation of the socket in each slot: it changes with each new socket. */
   readonly #generation: Int32Array
   /** The turn in which the socket was put into its slot. */
   readonly #movedIn: Int32Array
-  /** How many the kernel was given and has not refused, in this turn; how many wait. */
+  /** How many datagrams the kernel got in this turn and has not refused; and how many wait. */
   readonly #given: Int32Array
   readonly #waiting: Int32Array
   #givenNs = 0
@@ -67,7 +67,7 @@ export class LoadSockets implements Mover<DatagramStream> {
     this.#isDirty = new Uint8Array(length)
   }
 
-  /** Begins to receive on all. */
+  /** Begins to receive on all sockets. */
   receive(): void {
     for (const { index } of this.#traffic.streams) this.#inbox.receive(index)
   }
@@ -80,14 +80,14 @@ export class LoadSockets implements Mover<DatagramStream> {
     this.beginNs = to < streams.length ? now + beginAgainNs : Infinity
   }
 
-  /** In flush(): what one stream sends in a turn goes together. */
+  /** Marks a stream. flush() sends all its datagrams of the turn together. */
   send({ index }: DatagramStream): void {
     if (this.#isDirty[index]) return
     this.#isDirty[index] = 1
     this.#dirty.push(index)
   }
 
-  /** Gives the kernel what may go now. */
+  /** Gives the kernel all datagrams that may go now. */
   flush(): void {
     const now = nowNs()
     if (now >= this.beginNs) this.begin(now)
@@ -98,7 +98,7 @@ export class LoadSockets implements Mover<DatagramStream> {
     this.#outbox.begin()
     for (const slot of dirty) {
       this.#isDirty[slot] = 0
-      // Those that wait are first.
+      // Datagrams that wait are sent first.
       if (this.#waiting[slot] === 0) this.#give(slot, now)
     }
     this.#outbox.flush()
@@ -127,7 +127,7 @@ export class LoadSockets implements Mover<DatagramStream> {
     this.#turn = (this.#turn + 1) | 0
   }
 
-  /** Counts what was given, and not refused, as taken. */
+  /** Counts datagrams that the kernel has not refused as sent. */
   #countSent(): void {
     for (const slot of this.#givers) {
       const stream = this.#traffic.streams[slot]!
@@ -149,7 +149,7 @@ export class LoadSockets implements Mover<DatagramStream> {
       this.#inbox.bufferRing.give(id)
     }
     if (flags & k.cqe.MORE || !isPresent || this.#ended) return
-    // An empty datagram ends it, too.
+    // An empty datagram ends the multishot receive, too.
     const goesOn = result >= 0 || result === k.error.NOBUFS
     if (result === k.error.NOBUFS) this.#inbox.grow()
     if (!goesOn && result !== k.ECANCELED) this.#onError(slot, result)
@@ -174,7 +174,7 @@ export class LoadSockets implements Mover<DatagramStream> {
     this.send(stream)
   }
 
-  /** What was given did not go. */
+  /** The kernel could not send the datagrams that it was given. */
   onSendFailed(slot: number, user1: number, result: number): void {
     // These datagrams went to the address that was tried before.
     if (this.#ended || this.#movedIn[slot] === this.#turn) return
@@ -191,13 +191,13 @@ export class LoadSockets implements Mover<DatagramStream> {
     this.#onError(slot, result)
   }
 
-  /** If too many wait it is lost. */
+  /** Copies a datagram, and sends it when there is room. It is lost if too many wait. */
   #sendPatiently({ index, connection }: DatagramStream, sequence: number): void {
     const datagram = this.#traffic.write(connection, sequence)
     if (this.#patient.send(index, noName, datagram)) this.#waiting[index]!++
   }
 
-  /** One that had to wait has been sent, or could not be. */
+  /** A datagram that had to wait has been sent, or could not be sent. */
   onPatient(slot: number, at: number, result: number): void {
     this.#patient.onSent(at)
     this.#waiting[slot]!--
@@ -212,7 +212,9 @@ export class LoadSockets implements Mover<DatagramStream> {
     else this.#fail(stream, systemError(getSystemErrorName(result)))
   }
 
-  /** Tries the next address of the name: what is in flight is sent there, and not counted again. */
+  /**
+   * Tries the next address of the name. Datagrams in flight are sent there, and not counted again.
+   */
   #move(slot: number, stream: DatagramStream): void {
     this.#movedIn[slot] = this.#turn
     cancel(this.#ring, tag(kind.RECV, slot), this.#generation[slot])
@@ -234,7 +236,10 @@ export class LoadSockets implements Mover<DatagramStream> {
     }
   }
 
-  /** Above all ECONNREFUSED: the other machine has said that no process listens there (ICMP). */
+  /**
+   * Fails a connection; usually by ECONNREFUSED: by ICMP the other machine has reported that no
+   * process listens there.
+   */
   #fail(stream: DatagramStream, error: Error): void {
     const [name, reason] = [failureName(error), reasonWhy(error)]
     if (reason !== undefined) this.reasons.set(name, reason)

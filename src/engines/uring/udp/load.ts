@@ -27,7 +27,10 @@ const tickMaxMs = 100
 /** The clock is read again after this many completions. */
 const readsPerClock = 8
 
-/** Sends nothing before run(), so only run() shows whether a server listens. */
+/**
+ * Opens the sockets of a load. Nothing is sent before run(), so only run() shows whether a server
+ * listens.
+ */
 export async function openDatagramLoad(task: LoadTask, meter: Meter): Promise<OpenTask> {
   checkDestinations(task, [])
   const libc = loadLibc() as Libc
@@ -129,8 +132,7 @@ class DatagramLoad implements OpenTask {
     if (leftNs > 0) {
       argument.set(leftNs)
       ring.enter(1, GETEVENTS | EXT_ARG, argument.address, WaitArgument.bytes)
-      // The return value true only means that it slept: the processor time shows that it was not
-      // busy.
+      // True only because the thread slept: its processor time shows that it was not busy.
       this.#reapAll()
       return true
     }
@@ -179,7 +181,7 @@ class DatagramLoad implements OpenTask {
         case kind.REST:
           sockets.onPatient(slot, user1, result)
           break
-        // Nothing else is asked for that has an answer.
+        // Other kinds need no handling here.
         default:
           of satisfies Unanswered | typeof kind.TICK | typeof kind.CONNECT
       }

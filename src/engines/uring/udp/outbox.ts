@@ -1,21 +1,27 @@
-/** Where a load writes its datagrams, from where the kernel takes them when it is entered. */
+/**
+ * The memory into which a load writes its datagrams. The kernel takes them from there at the next
+ * io_uring_enter(2).
+ */
 import type { Libc, Mapping } from '../../os/libc.ts'
 import { kind, sendDatagram, sendMessage, tag } from '../entries.ts'
 import type { Ring } from '../ring.ts'
 import { trainMax, trainMaxBytes } from '../../os/datagram-train.ts'
 import { Trains } from './trains.ts'
 
-/** Pages are touched only where datagrams are written, usually at the beginning. */
+/**
+ * The size of the memory. Only pages that are written cost anything, usually those at the
+ * beginning.
+ */
 const roomBytes = 2 ** 23
 const trainsMax = 1_024
 
 /**
- * Datagrams of one stream that are sent together: the number of the first in the lower bits, and
- * above them how many there are beside it.
+ * A run is a number of datagrams of one stream that are sent together. Its user_data has the number
+ * of the first in the lower bits, and above them how many follow it.
  */
 const sequenceBits = 26
 export const sentCountOf = (user1: number): number => (user1 >>> sequenceBits) + 1
-/** The number of the first one, which was the last that was sent with these bits. */
+/** The number of the first datagram of a run: the last one before `next` with these lower bits. */
 export function firstOf(user1: number, next: number): number {
   const span = 2 ** sequenceBits
   const low = user1 & (span - 1)
@@ -56,7 +62,7 @@ export class DatagramOutbox {
     this.#trainsUsed = 0
   }
 
-  /** Where the next datagram of a stream is to be written, before its other bytes. */
+  /** Where to write the next datagram of a stream. */
   place(slot: number, sequence: number, size: number): number {
     if (this.#end + size > roomBytes) this.#submit()
     const isAlone = size === 0 || size > this.#trainSizeMax
@@ -103,7 +109,7 @@ export class DatagramOutbox {
     this.begin()
   }
 
-  /** Datagrams of that size were not taken together. */
+  /** The kernel has refused to send datagrams of this size together. */
   separate(size: number): void {
     this.#trainSizeMax = Math.min(this.#trainSizeMax, size - 1)
   }

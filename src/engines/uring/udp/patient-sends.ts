@@ -1,10 +1,10 @@
-/** Copies of datagrams that the system has no room for at once, each sent when there is some. */
+/** Copies of datagrams for which the system has no room now. Each is sent when there is room. */
 import type { Libc, Mapping } from '../../os/libc.ts'
 import { Arena } from '../memory.ts'
 import { sendDatagramPatiently } from '../entries.ts'
 import type { Ring } from '../ring.ts'
 
-/** How many may wait in this process; node has as many. */
+/** How many datagrams may wait in this process; the limit of the node engine is the same. */
 const waitingMax = 1_024
 const nameMaxBytes = 32
 
@@ -15,7 +15,7 @@ export class PatientSends {
   readonly #arena: Arena
   readonly #names: Mapping
   readonly #nameOf: Uint8Array
-  /** Where in the arena each lies. */
+  /** The block in the arena of each datagram. */
   readonly #block = new Int32Array(waitingMax)
   readonly #free = Array.from({ length: waitingMax }, (_, n) => waitingMax - 1 - n)
 
@@ -33,7 +33,10 @@ export class PatientSends {
     return waitingMax - this.#free.length
   }
 
-  /** Whether there was room for it. @param name the sockaddr; empty if the socket is connected */
+  /**
+   * Keeps a datagram, and sends it. Returns false if too many wait.
+   * @param name the sockaddr; empty if the socket is connected
+   */
   send(slot: number, name: Uint8Array, datagram: Uint8Array): boolean {
     const at = this.#free.pop()
     if (at === undefined) return false
@@ -53,7 +56,7 @@ export class PatientSends {
     return true
   }
 
-  /** One has been sent, or could not be. */
+  /** A datagram has been sent, or could not be sent. */
   onSent(at: number): void {
     this.#arena.give(this.#block[at]!)
     this.#free.push(at)

@@ -1,19 +1,19 @@
 /**
- * What the guard knows of each source, found by its name (sockaddr) as the kernel writes it. Making
- * text of it would cost more than everything else.
+ * What the guard knows of each source, found by its name (sockaddr) as the kernel writes it. (To
+ * make text of the sockaddr would cost more than everything else.)
  */
 import { AF_INET } from '../../os/kernel-numbers.ts'
 import { ipText } from '../../../vocabulary/ip-bytes.ts'
 import type { Guard, GuardedSender } from '../../../wire/udp/guard.ts'
 
-/** How many are found fast, and how many places are looked at for one. */
+/** The size of the table, and in how many places a source is searched. */
 const places = 4096
 const tries = 8
 
 /** A source, and the last answer to it that can still be made longer. */
 export interface KnownSender {
   readonly sender: GuardedSender
-  /** The turn in which it was made, and its place in the list of that turn. */
+  /** The turn in which the answer was made, and its place in the list of that turn. */
   turn: number
   answer: number
 }
@@ -23,7 +23,7 @@ export const portIn = (word: number): number => ((word >>> 8) & 0xff00) | (word 
 
 export class Senders {
   readonly #guard: Guard
-  /** Which words of a name distinguish sources, counted from the first word. */
+  /** The words of a sockaddr that distinguish sources, counted from the first one. */
   readonly #telling: readonly number[]
   readonly #keys: Int32Array
   readonly #found: (KnownSender | undefined)[] = Array.from({ length: places })
@@ -32,12 +32,12 @@ export class Senders {
   /** @param family of all names */
   constructor(guard: Guard, family: number) {
     this.#guard = guard
-    // Of IPv6 the second word is the flow, and the last one the scope.
+    // In a sockaddr of IPv6 the second word is the flow, and the last one the scope.
     this.#telling = family === AF_INET ? [0, 1] : [0, 2, 3, 4, 5, 6]
     this.#keys = new Int32Array(places * this.#telling.length)
   }
 
-  /** The source whose name begins at that word. */
+  /** Finds the source whose sockaddr begins at that word. */
   find(words: Int32Array, at: number, nowMs: number): KnownSender {
     // A source that the guard has forgotten must be forgotten here, too.
     if (this.#guard.turnovers !== this.#turnovers) this.#forget()
@@ -81,7 +81,10 @@ export class Senders {
   }
 }
 
-/** The address in a name, with the zone of one that has a meaning only there. */
+/**
+ * The address in a sockaddr as text. A link-local address has its zone, without which it means
+ * nothing.
+ */
 function textOf(words: Int32Array, at: number): string {
   const bytes = new Uint8Array(words.buffer, words.byteOffset + at * 4, 28)
   if ((words[at]! & 0xffff) === AF_INET) return ipText(bytes.subarray(4, 8))

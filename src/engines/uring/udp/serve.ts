@@ -58,13 +58,19 @@ class DatagramServer implements OpenTask {
   /** Whether a receive is in flight; if not, whether it is to wait for the next tick. */
   #receiving = false
   #failed = false
-  /** Datagrams that came, answered or not; and until the last look of a server that leaves. */
+  /**
+   * How many datagrams came, answered or not; and how many of them before the last look of a server
+   * that leaves.
+   */
   #heard = 0
   #heardBefore = -1
-  /** When it was told to leave, in ms (0: not yet), and how many scans there were since then. */
+  /**
+   * When the server was told to leave, in ms (0: not yet); and how many looks there were since
+   * then.
+   */
   #leavingSinceMs = 0
   #leavingLooks = 0
-  /** Whether all that had come was read in this turn: a buffer was free for it. */
+  /** Whether everything that had come was read in this turn. It was not if no buffer was free. */
   #hasRead = false
 
   constructor(task: ServeTask, meter: Meter, libc: Libc, socket: DatagramSocket) {
@@ -103,7 +109,7 @@ class DatagramServer implements OpenTask {
     for (;;) {
       if (!this.#receiving && !this.#failed) this.#receive()
       if (this.#inbox.isCrowded(answers.spent)) {
-        // Without looking for what has come: there may be no buffer for it.
+        // Submits without receiving: there may be no buffer for more datagrams.
         sent = answers.count
         this.#hasRead = false
         ring.enter(0, 0)
@@ -159,7 +165,7 @@ class DatagramServer implements OpenTask {
           this.#waiter.onTick(flags)
           ticked = true
           break
-        // Nothing else is asked for that has an answer.
+        // Other kinds need no handling here.
         default:
           of satisfies Unanswered | typeof kind.CONNECT
       }
@@ -189,7 +195,7 @@ class DatagramServer implements OpenTask {
     inbox.bufferRing.give(id)
   }
 
-  /** Whether any of the datagrams there is answered. */
+  /** Answers the datagrams of a buffer. Returns whether any of them is answered. */
   #answer(start: number, bytes: number, size: number, heard: number, nowMs: number): boolean {
     const { counters } = this.#meter
     const { words, bufferRing, nameAt, payloadAt } = this.#inbox
@@ -246,7 +252,7 @@ class DatagramServer implements OpenTask {
     this.#meter.counters[counter.datagramsUnread] = Math.max(0, unread)
   }
 
-  /** Answers first what was received before. */
+  /** Leaves. Datagrams that were received before are answered first. */
   #leave(stop: number, nowMs: number): boolean {
     const { drainMs } = this.#task
     const wasLeaving = this.#leavingSinceMs > 0
@@ -258,7 +264,8 @@ class DatagramServer implements OpenTask {
     if (stop === stopWord.now || isDrainOver({ drainMs, leavingMs })) return true
     const isQuiet = this.#hasRead && this.#heard === this.#heardBefore
     this.#heardBefore = this.#heard
-    // Time is counted in looks, not by the clock: before each look, what had come was read.
+    // Time is counted in looks, not by the clock: before each look, everything that had come was
+    // read.
     const time = { drainMs, leavingMs: this.#leavingLooks++ * quietMs }
     return nextStep(time, { isQuiet, isTold: false }) === 'tell' && this.#answers.waiting === 0
   }

@@ -1,6 +1,7 @@
 /**
- * Datagrams of one size to one peer that the kernel takes as one (udp(7), UDP_SEGMENT), wherever
- * their bytes lie: a msghdr, the control message with the size, and a piece for each.
+ * Datagrams of one size to one peer that the kernel takes as one (udp(7), UDP_SEGMENT). A train is
+ * a msghdr, a control message with the size, and an iovec for each datagram, so the bytes may lie
+ * anywhere.
  */
 import { trainMax } from '../../os/datagram-train.ts'
 import type { Libc, Mapping } from '../../os/libc.ts'
@@ -46,7 +47,10 @@ export class Trains {
     return this.#memory.address + train * blockBytes
   }
 
-  /** Makes it anew, without pieces. @param name the address of the sockaddr */
+  /**
+   * Begins a new train, without datagrams.
+   * @param name the address of the sockaddr
+   */
   begin(train: number, name: number, sizeBytes: number): void {
     const at = (train * blockBytes) / 4
     const words = this.#words

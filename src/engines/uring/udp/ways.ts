@@ -15,12 +15,12 @@ import { putFile } from './file.ts'
 
 export class Ways {
   readonly hosts: readonly string[]
-  /** Set if the kernel says when datagrams came. */
+  /** Set if the kernel stamps what arrives. */
   readonly clock: KernelClock | undefined
   readonly #libc: Libc
   readonly #ring: Ring
   readonly #task: LoadTask
-  /** By slot: the next address to be tried. */
+  /** For each slot: the next address to try. */
   readonly #next: Uint16Array
 
   /** @throws the resolver's error */
@@ -38,7 +38,7 @@ export class Ways {
     this.#next = new Uint16Array(task.connections)
   }
 
-  /** Whether an address is left that was not tried there. */
+  /** Whether an address is left that was not tried for this slot. */
   hasNext(slot: number): boolean {
     return this.#next[slot]! < this.hosts.length
   }
@@ -55,7 +55,7 @@ export class Ways {
       try {
         const at = { transport: 'udp', host, port } as const
         const fd = connectDatagrams(this.#libc, at, calling, from)
-        // Datagrams that come together are read together.
+        // Lets the system deliver datagrams that come together as one piece.
         setOption(this.#libc, fd, SOL_UDP, UDP_GRO, 1)
         if (this.clock) setOption(this.#libc, fd, SOL_SOCKET, SO_TIMESTAMPNS, 1)
         putFile(this.#libc, this.#ring, slot, fd)

@@ -1,7 +1,7 @@
 /**
  * WebSocket below the echo (RFC 6455). Frames are answered from the memory in which they came: the
- * head of an answer is never longer than the head of the frame, so there is room for it before the
- * payload, which stays in its place. Further frames in the same bytes are moved up to the answer.
+ * head of an answer is never longer than the head of the frame, so it fits in front of the payload,
+ * which stays where it is. Further frames in the same bytes are moved up to the answer.
  */
 import { counter, type FailureName, type Meter } from '../../../metrics/meter.ts'
 import type { ServeTask } from '../../../task.ts'
@@ -25,7 +25,7 @@ const phase = {
   DONE: 4,
 } as const
 
-/** What a phase means for a server that leaves. */
+/** The stage of each phase, for the policy of leaving. */
 const stages = ['silent', 'handshake', 'open', 'told', 'over'] as const
 
 export class WsLayer implements Layer {
@@ -40,18 +40,23 @@ export class WsLayer implements Layer {
   readonly #readers: (WsFrameReader | undefined)[] = []
   /** When a connection is closed if the client does not close it, in ms. */
   readonly #deadlines = new Map<number, number>()
-  /** Of the last bytes: the turn in which they came, where they ended, and where the answer did. */
+  /**
+   * For the last bytes of each connection: the turn in which they came, where they ended, and where
+   * their answer ended.
+   */
   readonly #cameIn: Uint32Array
   readonly #cameTo: Uint32Array
   readonly #sentTo: Int32Array
   #turn = 1
-  /** Of the bytes that are read: where they begin, and the answer, if there is one (else -1). */
+  /**
+   * Where the bytes that are being read begin, and where their answer begins (-1: there is none).
+   */
   #begin = 0
   #answer = -1
   wire!: Wire
 
   /**
-   * @param source where the bytes come, and from where answers are sent
+   * @param source the memory in which bytes come, and from which answers are sent
    * @param received counts for the ledger, by slot
    * @param someoneWaits whether a client waits to be accepted
    */
@@ -94,14 +99,15 @@ export class WsLayer implements Layer {
     if (!answer.isAccepted) return this.#done(slot, lingerMs, 'protocol')
     this.#phase[slot] = phase.OPEN
     this.#readers[slot] = new WsFrameReader(true, this.#messageMaxBytes)
-    // The server may be leaving, and have waited for this.
+    // A server that leaves may have waited for this.
     this.wire.later(slot)
     if (answer.restAt < at + length) this.#read(slot, answer.restAt, at + length, discards)
   }
 
   #read(slot: number, from: number, to: number, discards: boolean): void {
     const reader = this.#readers[slot]!
-    // What comes right behind other bytes of this turn is answered right behind their answer.
+    // If these bytes lie right behind others of this turn, their answer is put right behind the
+    // other answer.
     const follows = this.#cameIn[slot] === this.#turn && this.#cameTo[slot] === from
     this.#answer = follows ? this.#sentTo[slot]! : -1
     this.#begin = from
@@ -136,7 +142,7 @@ export class WsLayer implements Layer {
     if (this.#phase[slot] === phase.OPEN) this.#put(slot, reader, opcode.pong)
   }
 
-  /** It is answered with its own code and reason. */
+  /** Answers a close frame with the same code and reason. */
   #onClose(slot: number, reader: WsFrameReader): void {
     if (this.#phase[slot] === phase.OPEN) this.#put(slot, reader, opcode.close)
     this.#send(slot, reader)
@@ -173,7 +179,7 @@ export class WsLayer implements Layer {
     reader.cursor = at + length
   }
 
-  /** Sends the answer, so far. */
+  /** Sends the answer as far as it goes. */
   #send(slot: number, reader: WsFrameReader): void {
     const length = reader.cursor - this.#answer
     if (this.#answer === -1 || length === 0) return

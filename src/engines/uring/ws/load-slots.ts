@@ -31,27 +31,27 @@ import * as bit from '../state.ts'
 
 /** The longest message, so that a server cannot fill the memory. */
 const messageMaxBytes = 2 ** 30
-/** The codes of a close frame that are the end of a stream, as FIN is; 1005: it has none. */
+/** Codes of a close frame that end a stream normally, as FIN does; 1005: the frame has no code. */
 const ends = [1000, 1001, 1005]
 const pieceMaxBytes = 65_536
 
 interface WsSlot {
   asked: Asked
-  /** What came of the answer, if that is not complete. */
+  /** The beginning of the answer to the upgrade, if it is not complete. */
   held: Buffer
   reader: WsFrameReader
   /** How many messages were begun, where in the stream the last one ends, and its mask there. */
   begun: number
   endBytes: number
   mask: number
-  /** What the newest ping said, if it is not answered yet. */
+  /** The payload of the newest ping, if it is not answered yet. */
   pinged: Buffer | undefined
 }
 
 const goodbye = Buffer.of(1000 >> 8, 1000 & 0xff)
 const nothing = Buffer.alloc(0)
 
-/** Where frames are, if not where the ring receives and sends. */
+/** The memory of frames, if it is not that of the ring (with TLS). */
 export interface FrameMemory {
   incoming: Uint8Array
   outgoing: Uint8Array
@@ -66,7 +66,7 @@ export class WsLoadSlots extends LoadLinks {
   readonly #outgoing: Memory
   readonly #outgoingBytes: Buffer
   #table: Memory | undefined
-  /** The reader that has found what is given to a stream. */
+  /** The reader whose message is being given to a stream. */
   #reader: WsFrameReader | undefined
 
   constructor(parts: LinkParts, task: LoadTask, meter: Meter, memory?: FrameMemory) {
@@ -89,17 +89,17 @@ export class WsLoadSlots extends LoadLinks {
     return upgradeCut(formatAddress(this.#address))
   }
 
-  /** Where in the outgoing memory the next bytes are put, and how much room is there. */
+  /** Where the next outgoing bytes are put, and how much room is there. */
   protected get place(): { at: number; room: number } {
     return this.outbox
   }
 
-  /** Sends bytes that lie elsewhere. */
+  /** Sends bytes that lie in other memory. */
   protected sendBytes(slot: number, bytes: Uint8Array): void {
     this.out.sendBytes(slot, bytes)
   }
 
-  /** Sends what was put there. */
+  /** Sends bytes that were put at that place. */
   protected sendFrom(slot: number, at: number, length: number): void {
     const { stays } = this.outbox
     if (stays) this.outbox.use(length)

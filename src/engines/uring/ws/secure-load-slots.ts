@@ -9,9 +9,11 @@ import { ClientRecords } from '../tls/client-records.ts'
 import { Records } from '../tls/records.ts'
 import { WsLoadSlots } from './load-slots.ts'
 
-/** How much is encrypted together; frames are made there, one after the other. */
+/**
+ * How many bytes are encrypted together; frames are written into this memory, one after the other.
+ */
 const framesBytes = 65_536
-/** What is put there is encrypted at once, so it is always empty. */
+/** Frames are encrypted at once, so this memory is always empty. */
 const framesPlace = { at: 0, room: framesBytes } as const
 
 export class WssLoadSlots extends WsLoadSlots {

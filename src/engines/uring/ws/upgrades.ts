@@ -1,4 +1,7 @@
-/** Connections that are not upgraded yet: what has come of their requests, and their time. */
+/**
+ * Connections that are not upgraded yet: the received parts of their requests, and their time
+ * limits.
+ */
 import { counter, type FailureName } from '../../../metrics/meter.ts'
 import type { ServeTask } from '../../../task.ts'
 import {
@@ -14,7 +17,7 @@ import {
 } from '../../../wire/ws/upgrade.ts'
 import { Handshakes } from '../handshakes.ts'
 
-/** What a client gets for its request, and where what follows that lies in the source. */
+/** The answer to a request, and where the bytes after the request lie in the source. */
 export interface UpgradeAnswer {
   isAccepted: boolean
   bytes: Buffer
@@ -55,7 +58,7 @@ export class Upgrades {
     this.#handshakes.add(slot)
   }
 
-  /** The answer; undefined if more is to come. */
+  /** Bytes of a request came. Returns the answer; undefined if the request is not complete. */
   received(slot: number, at: number, length: number): UpgradeAnswer | undefined {
     const pending = this.#handshakes.of(slot)!
     const came = this.#bytes.subarray(at, at + length)
@@ -92,7 +95,7 @@ export class Upgrades {
     this.#handshakes.delete(slot)
   }
 
-  /** The client has sent FIN: what it gets for a request that is cut off. */
+  /** The client has sent FIN. Returns the answer to a request that was cut off. */
   ended(slot: number): Buffer | undefined {
     // A probe that connects and sends nothing is not a failure.
     if (this.#handshakes.of(slot)?.held === undefined) return undefined
