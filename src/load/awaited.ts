@@ -19,7 +19,7 @@ export interface Arrival {
 const decidedMax = 1_024
 
 export class Awaited {
-  /** In the order of sending. */
+  /** The datagrams that may still come back, in the order of sending. */
   readonly #awaited: SentMessage[] = []
   readonly #decided: SentMessage[] = []
   readonly #timeoutMs: number
@@ -39,7 +39,7 @@ export class Awaited {
     return this.#awaited.length
   }
 
-  /** When the oldest one is lost; Infinity if there is none. */
+  /** When the oldest datagram counts as lost; Infinity if there is none. */
   get nextLostAtMs(): number {
     return (this.#awaited[0]?.sentAtMs ?? Infinity) + this.#timeoutMs
   }
@@ -52,7 +52,7 @@ export class Awaited {
     return sent
   }
 
-  /** Finds the oldest one with this content; undefined if no such datagram was sent. */
+  /** Finds the oldest datagram with this content; undefined if no such datagram was sent. */
   arrived(data: Buffer): Arrival | undefined {
     const place = this.#awaited.findIndex(sent => sent.data.equals(data))
     if (place !== -1) {
@@ -71,7 +71,7 @@ export class Awaited {
     return { sent: alike.at(-1)!, how: 'again' }
   }
 
-  /** Removes and returns those that are lost: they timed out. */
+  /** Removes and returns the datagrams that have timed out, and so are lost. */
   expire(nowMs: number): SentMessage[] {
     const lost: SentMessage[] = []
     while (nowMs >= this.nextLostAtMs) {

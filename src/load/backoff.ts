@@ -5,10 +5,10 @@ const firstMs = 10
 const mostMs = 1_000
 
 /**
- * Twice as long with each dial, up to a second. The later half is at random, so that connections
- * that broke together do not all come back together.
+ * The wait doubles with each dial, up to a second. Half of it is random, so that connections that
+ * broke together do not all come back together.
  * @param failed how many dials of this outage have failed, or led to a connection without an echo
- * @param dials how many there were in all on this connection
+ * @param dials how many dials there were in all on this connection
  */
 export function backoffMs(seed: number, connection: number, failed: number, dials: number): number {
   const longestMs = Math.min(mostMs, firstMs * 2 ** failed)

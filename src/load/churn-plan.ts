@@ -11,18 +11,18 @@ export interface ChurnPace {
 }
 
 export interface ChurnPlan {
-  /** When the next one of this part is due, in nanoseconds after the start. */
+  /** When the next short connection of this part is due, in nanoseconds after the start. */
   readonly nextNs: number
-  /** Takes that one out of the plan; returns its number among those of the whole load. */
+  /** Takes that connection out of the plan; returns its number among those of the whole load. */
   take(): number
-  /** Takes all that are due before an instant, however many they are; returns their number. */
+  /** Takes all connections that are due before an instant; returns how many. */
   takeMany(beforeNs: number): number
 }
 
 export const createChurnPlan = (arrivals: Arrivals, pace: ChurnPace, part: Part): ChurnPlan => {
   const { first, step } = part
   const pacer = createPacer(arrivals, { ...pace, connections: 1 }, whole)
-  /** The number of the next one, among those of the whole load. */
+  /** The number of the next short connection, among those of the whole load. */
   let number = 0
   const seek = () => {
     for (; number % step !== first; number++) pacer.take()

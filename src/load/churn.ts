@@ -1,6 +1,6 @@
 /**
  * Churn: short connections in addition to the steady ones; each connects, echoes one message and
- * closes. Here is when they begin, and how they are counted; an engine has the connections.
+ * closes. This file decides when they begin, and counts them; an engine has the connections.
  */
 import { Histogram } from '../metrics/histogram.ts'
 import { counter, type FailureName } from '../metrics/meter.ts'
@@ -10,13 +10,19 @@ import type { ShortConnections } from './mover.ts'
 import { Replies, type CameLog } from './replies.ts'
 import type { Traffic } from './traffic.ts'
 
-/** How many may be open at once; others that are due wait, and their time contains the wait. */
+/**
+ * How many short connections may be open at once. Further ones that are due wait, and their times
+ * contain the wait.
+ */
 export const openMax = 5_000
-/** How many may be connecting at once: if there were more, all of them would end late, or never. */
+/** How many may be connecting at once. With more, all of them would take too long. */
 const openingMax = 256
-/** At most this many of the warm-up are skipped one by one; with more, random gaps become even. */
+/**
+ * At most this many connections of the warm-up are skipped one by one. With more, random gaps
+ * become even.
+ */
 const skippedMax = 1_000
-/** Their numbers follow those of all steady connections. */
+/** The number of the first short connection, above the numbers of all steady ones. */
 const firstNumber = 2 ** 24
 
 /** A short connection, from its planned instant to its end. */
@@ -26,33 +32,35 @@ export interface Short {
   readonly connection: number
   readonly plannedNs: number
   readonly startNs: number
-  /** Whether it belongs to the window, and whether it began before the load was over. */
+  /**
+   * Whether the connection belongs to the window, and whether it began before the load was over.
+   */
   readonly isMeasured: boolean
   readonly isOwing: boolean
   isOpening: boolean
 }
 
-/** What an engine does for them. */
+/** What an engine does for short connections. */
 export interface ShortDialler {
-  /** Begins one, and says when it is connected, and when it has ended. */
+  /** Begins a short connection, and reports when it is connected, and when it has ended. */
   begin(short: Short): void
   /** Ends all that have begun. */
   abandon(): void
 }
 
 export class Churn implements ShortConnections {
-  /** Those that have begun and not ended; how many of them are not connected yet. */
+  /** How many have begun and not ended; and how many of these are not connected yet. */
   #open = 0
   #opening = 0
-  /** How many of those began before the load was over. */
+  /** How many of these began before the load was over. */
   #owing = 0
   readonly #traffic: Traffic
   readonly #dialler: ShortDialler
   readonly #plan: ChurnPlan
-  /** How late those of the window began, counted from the instant at which there was room. */
+  /** How late connections of the window began, counted from the instant at which there was room. */
   readonly #lateness = new Histogram()
   #roomNs = 0
-  /** When those of the window were completed. */
+  /** When the connections of the window were completed. */
   #completed = new Replies(0)
   #startedNs = 0
   #abandoned = false
@@ -90,7 +98,9 @@ export class Churn implements ShortConnections {
     return !this.#traffic.over || this.#dueNs < this.#traffic.plannedUntilNs
   }
 
-  /** Begins those that are due and have room; the others begin when there is room. */
+  /**
+   * Begins connections that are due, as long as there is room; the others begin when there is room.
+   */
   plan(now: number): void {
     if (now >= this.#traffic.measureFromNs) this.#skipWarmUp()
     while (this.nextNs <= now) {
@@ -102,7 +112,8 @@ export class Churn implements ShortConnections {
   }
 
   /**
-   * Those that the warm-up left over are dropped, so that they do not delay those of the window.
+   * Drops connections that are left over from the warm-up, so that they do not delay those of the
+   * window.
    */
   #skipWarmUp() {
     const untilNs = this.#traffic.measureFromNs - this.#startedNs
@@ -110,7 +121,9 @@ export class Churn implements ShortConnections {
     if (this.#plan.nextNs < untilNs) this.#plan.takeMany(untilNs)
   }
 
-  /** How late those of the window began: the 99th percentile; undefined if there was none. */
+  /**
+   * The 99th percentile of how late connections of the window began; undefined if there was none.
+   */
   get lateNs(): number | undefined {
     return this.#lateness.count > 0 ? this.#lateness.quantiles([0.99])[0] : undefined
   }

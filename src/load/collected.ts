@@ -6,7 +6,7 @@ export class Collected {
   readonly #pieces: Buffer[] = []
   #bytes = 0
 
-  /** Whether more is wanted. */
+  /** Adds received bytes; returns whether more are wanted. */
   add(bytes: Uint8Array, from: number, length: number): boolean {
     this.#pieces.push(Buffer.from(bytes.subarray(from, from + length)))
     this.#bytes += length

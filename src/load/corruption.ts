@@ -1,4 +1,4 @@
-/** Tells flipped bits from a stream that is out of step, while the bytes come. */
+/** Distinguishes flipped bits from a stream that is out of step, while the bytes come. */
 import { plural } from '../vocabulary/units.ts'
 import { firstWrongByte, type Payload } from './payload.ts'
 
@@ -11,7 +11,7 @@ const usualBits = 2
 const limitBits = 64
 
 export interface BytesCompared {
-  /** How many bytes are surely in step, corrupt or not. */
+  /** How many bytes are certainly in step, corrupt or not. */
   sure: number
   /** How many of them differ. */
   corruptedBytes: number
@@ -32,7 +32,7 @@ export function compareInStep(
 ): BytesCompared {
   const { table } = payload
   const found: BytesCompared = { sure: 0, corruptedBytes: 0, flippedBits: 0, lost: false }
-  // Only when a burst is over is it known to be merely corrupt.
+  // A burst counts as corrupt only when it is over: until then the stream may be out of step.
   let [score, burstBytes, burstBits] = [0, 0, 0]
   for (let at = 0; at < length; at++) {
     if (score === 0) {
@@ -56,7 +56,7 @@ export function compareInStep(
   return found
 }
 
-/** Says it in a sentence. */
+/** Describes corrupt bytes in a sentence. */
 export const corruptionDetail = ({ corruptedBytes, flippedBits }: BytesCompared): string =>
   `${plural(flippedBits, 'bit')} ${flippedBits === 1 ? 'differs' : 'differ'} in ` +
   `${plural(corruptedBytes, 'byte')}, and the stream goes on in step.`

@@ -3,14 +3,16 @@ import { createPacer, curveOf, firstFrom, type Arrivals, type Pace } from './pac
 import { ownBefore, sizeOf, whole, type Part } from './part.ts'
 
 export interface CountedMessages {
-  /** When the first message is due, and the first one behind the count: nanoseconds in the plan. */
+  /**
+   * When the first message is due, and the first one after the count, in nanoseconds of the plan.
+   */
   fromNs: number
   untilNs: number
   /** How many of the messages belong to a part. */
   readonly of: (part: Part) => number
 }
 
-/** The first `count` messages behind the warm-up. */
+/** The first `count` messages after the warm-up. */
 export const counted = (
   arrivals: Arrivals,
   pace: Pace,
@@ -23,7 +25,9 @@ export const counted = (
     : poissonCounted(pace, warmupNs, count)
 }
 
-/** Without a plan, the count is shared by connection. */
+/**
+ * The share of a part in a closed loop: without a plan, each connection has its share of the count.
+ */
 export const shareOf = (part: Part, connections: number, count: number): number =>
   ownBefore(part, connections, count)
 
@@ -38,10 +42,15 @@ function evenlyCounted(pace: Pace, warmupNs: number, count: number): CountedMess
   }
 }
 
-/** The end is looked for within this many standard deviations of the mean, then further away. */
+/**
+ * The end is first searched within this many standard deviations of the mean, then further away.
+ */
 const spreadFirst = 8
 
-/** When the count is reached is known only from the messages of each connection. */
+/**
+ * Finds out when the count is reached. With random arrivals this is known only from the messages of
+ * each connection.
+ */
 function poissonCounted(pace: Pace, warmupNs: number, count: number): CountedMessages {
   const { connections } = pace
   const { afterNs } = curveOf(pace)

@@ -4,9 +4,12 @@
 export interface Curve {
   /** When the message with this number is due, counted from 0. */
   readonly atNs: (count: number) => number
-  /** How many are due until an instant; a fraction, if the next one is due in part. */
+  /**
+   * How many messages are due until an instant. The fraction says how much of the gap to the next
+   * one has passed.
+   */
   readonly until: (ns: number) => number
-  /** When `count` more are due than at that instant. */
+  /** When `count` more messages are due than at the instant `ns`. */
   readonly afterNs: (ns: number, count: number) => number
 }
 

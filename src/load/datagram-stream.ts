@@ -21,7 +21,7 @@ interface DatagramStreamTraffic extends Timetable<Planned> {
   write(connection: number, sequence: number): Buffer
   /** The number of a datagram with a sound header of that connection; -1 of any other. */
   sequenceAt(bytes: Buffer, at: number, length: number, connection: number): number
-  /** Which connection and message a datagram says it is; undefined if it has no sound header. */
+  /** Connection and message in the header of a datagram; undefined if the header is not sound. */
   read(datagram: Buffer): { connection: number; sequence: number } | undefined
   /** Whether the bytes behind a sound header are those that were sent. */
   isRight(bytes: Buffer, at: number, length: number, connection: number, sequence: number): boolean
@@ -41,21 +41,21 @@ export class DatagramStream {
   /** Its number in this thread, and in the whole run. */
   readonly index: number
   readonly connection: number
-  /** The stream has failed; it is counted under its first reason. */
+  /** Whether the stream has failed. It is counted under its first reason. */
   failed = false
   readonly #traffic: DatagramStreamTraffic
-  /** By their sequence number, the oldest first. */
+  /** The datagrams in flight by sequence number, the oldest first. */
   readonly #flights = new Map<number, Flight>()
-  /** Objects of those that have landed, to be used again. */
+  /** Objects of datagrams that are back, to be used again. */
   readonly #landed: Flight[] = []
-  /** Open loop. */
+  /** Open loop: the messages that are due. */
   readonly #due: Due
   /** The next sequence number, and the first one of the window. */
   #next = 0
   #firstMeasured = Infinity
-  /** How many the system has accepted. */
+  /** How many datagrams the system has accepted. */
   #sent = 0
-  /** The highest sequence number that has come; -1 if there is none. */
+  /** The highest sequence number that has come back; -1 if none has. */
   #highest = -1
   #plannedNs = 0
 
@@ -90,7 +90,7 @@ export class DatagramStream {
     return sequence < 0 ? undefined : this.#traffic.write(this.connection, sequence)
   }
 
-  /** The same for an engine that writes it itself: its number, or -1. */
+  /** Like issue(), for an engine that writes the datagram itself. Returns its number, or -1. */
   issueNext(now: number): number {
     const traffic = this.#traffic
     const { counters } = traffic.meter
@@ -107,7 +107,7 @@ export class DatagramStream {
     return sequence
   }
 
-  /** How many were issued. */
+  /** How many datagrams were issued. */
   get issued(): number {
     return this.#next
   }
@@ -181,13 +181,13 @@ export class DatagramStream {
     const traffic = this.#traffic
     const { plannedNs, issuedNs } = flight
     const { counters } = traffic.meter
-    // Nothing comes before it is sent: the clock of the kernel was set.
+    // No stamp is before the send, unless the clock of the kernel was set.
     const cameNs = stampNs < issuedNs ? now : stampNs
     traffic.stalls.seen(now)
     const isMeasured = sequence >= this.#firstMeasured
     this.#flights.delete(sequence)
     this.#landed.push(flight)
-    // As RFC 4737 section 3.3 has it: it comes behind one that was sent later.
+    // Reordered (RFC 4737 section 3.3): it comes after a datagram that was sent later.
     const isBehind = sequence < this.#highest
     if (!isBehind) this.#highest = sequence
     if (isMeasured || traffic.goesByClock) traffic.replies.record(cameNs, 1)
@@ -200,7 +200,10 @@ export class DatagramStream {
     traffic.timed(plannedNs, issuedNs, cameNs)
   }
 
-  /** Gives up what has not come back within the timeout. Returns whether that has made room. */
+  /**
+   * Gives up datagrams that have not come back within the timeout. Returns whether that has made
+   * room.
+   */
   expire(now: number): boolean {
     const timeoutNs = this.#traffic.task.timeoutMs * 1e6
     let any = false
@@ -213,7 +216,7 @@ export class DatagramStream {
     return any
   }
 
-  /** A stream fails once, for its first reason; what it still was to carry is lost. */
+  /** Fails the stream, once, for its first reason. Its planned messages are lost. */
   fail(reason: number): void {
     if (this.failed) return
     this.#traffic.meter.counters[reason]!++
@@ -239,7 +242,10 @@ export class DatagramStream {
     this.#note(datagram, sent, { cause: isCut ? 'bounds' : 'corrupted', detail })
   }
 
-  /** It has the header of another connection, or none. Then its number can only be guessed. */
+  /**
+   * The datagram has the header of another connection, or no sound one. Then its number can only be
+   * guessed.
+   */
   #onStrange(datagram: Buffer) {
     const traffic = this.#traffic
     const header = traffic.read(datagram)
@@ -267,7 +273,7 @@ export class DatagramStream {
     return Buffer.alloc(0)
   }
 
-  /** Offsets are those within the datagram. */
+  /** Keeps the first wrong bytes. Offsets count within the datagram. */
   #note(came: Buffer, sent: Buffer, found: Pick<WrongBytes, 'cause' | 'detail'>) {
     const longest = Math.max(came.length, sent.length)
     let offset = 0

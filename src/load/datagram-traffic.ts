@@ -1,6 +1,6 @@
 /**
  * One thread's share of a load of datagrams, without its sockets: what is due when, which echo is
- * whose, and what became of the others. Each datagram says which one it is.
+ * whose, and what became of the others. The header of each datagram identifies it.
  */
 import { counter, type Meter } from '../metrics/meter.ts'
 import { DatagramStream } from './datagram-stream.ts'
@@ -21,20 +21,20 @@ const magic = 0x6c646f79
 const strideBytes = 2 ** 16
 /** The most lost messages that are remembered in case that they come later. */
 const lostMax = 100_000
-/** After its timeout a message is awaited for that long once more, and at least this long. */
+/** After its timeout a message is awaited for the same time again, but at least for this long. */
 const lateLeastMs = 1_000
 
 export class DatagramTraffic extends Timetable<DatagramStream> {
   readonly payload: Payload
   readonly sizes: Sizes
   readonly streams: DatagramStream[]
-  /** The first wrong bytes, once there were any. */
+  /** The first wrong bytes; undefined if there were none. */
   wrong: WrongBytes | undefined
   /** A number that all threads of a run have, and no other run. */
   readonly #run: number
   /** Datagrams that are lost and may still come: connection and sequence number. */
   readonly #lost = new Set<number>()
-  /** When the last of them was lost. */
+  /** When the last lost datagram was given up. */
   #lostNs = -Infinity
 
   constructor(task: ThreadLoad, meter: Meter) {
@@ -80,7 +80,10 @@ export class DatagramTraffic extends Timetable<DatagramStream> {
     else for (let n = 0; n < length; n++) into[to + n] = table[from + n]!
   }
 
-  /** Which connection and message a datagram says it is; undefined if it has no sound header. */
+  /**
+   * The connection and message that the header of a datagram names; undefined if the header is not
+   * sound.
+   */
   read(datagram: Buffer): { connection: number; sequence: number } | undefined {
     if (datagram.length < headerBytes) return undefined
     if (datagram.readUInt32LE(0) !== magic || datagram.readUInt32LE(4) !== this.#run)
@@ -156,5 +159,8 @@ export class DatagramTraffic extends Timetable<DatagramStream> {
   }
 }
 
-/** Both in one number, which is exact: there are fewer than 2^21 connections in a thread. */
+/**
+ * Connection and sequence number in one number. It is exact, since a thread has fewer than 2^21
+ * connections.
+ */
 const keyOf = (index: number, sequence: number) => index * 2 ** 32 + sequence

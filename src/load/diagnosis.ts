@@ -7,7 +7,7 @@ import type { Cause, InFlight } from './wrong-bytes.ts'
 
 export interface Diagnosis {
   cause: Cause
-  /** One sentence, with its numbers. */
+  /** The diagnosis in one sentence, with numbers. */
   detail: string
 }
 
@@ -53,12 +53,12 @@ class CorruptionCase {
     return shift > 0 ? this.#early(first, shift) : this.#again(first, -shift)
   }
 
-  /** How much too far ahead a piece is (or behind, below 0). */
+  /** How far a piece is ahead of its place; negative: behind. */
   #shift(piece: Piece): number {
     return piece.offset - this.#wrong.receivedBytes - piece.at
   }
 
-  /** Where the stream itself goes on, after the first piece. */
+  /** The piece after the first one, if the stream continues there. */
   get #resumed(): Piece | undefined {
     return this.#pieces.slice(1).find(({ whose }) => whose === 'own')
   }
@@ -109,7 +109,7 @@ class CorruptionCase {
     return put(bytes, 'and the stream goes on behind them')
   }
 
-  /** How many bytes more were sent than came; below 0 if more came. */
+  /** How many more bytes were sent than came; negative if more came. */
   get #sumBytes(): number {
     return this.#wrong.issuedBytes - this.#wrong.receivedBytes - this.#received.length
   }
@@ -168,7 +168,7 @@ class CorruptionCase {
     if (resumed && this.#shift(resumed) === 0) {
       const bytes = plural(first.length, 'byte')
       const early = `${bytes} came ${plural(ahead, 'byte')} too early, in the place of others`
-      // They came a second time where they belong.
+      // The bytes came a second time, at their own place.
       if (length > ahead + first.length)
         return { cause: 'duplicated', detail: `${early}, and again where they belong.` }
       return { cause: 'swapped', detail: `${early}.` }
@@ -180,7 +180,7 @@ class CorruptionCase {
     }
   }
 
-  /** The first piece came before. */
+  /** The first piece has come before. */
   #again(first: Piece, behind: number): Diagnosis {
     const resumed = this.#resumed
     const twice = (bytes: number, more = '') => ({
@@ -211,7 +211,7 @@ class CorruptionCase {
     return { cause: 'foreign', detail: `${from}${how}.` }
   }
 
-  /** What cannot be known if the stream repeats. */
+  /** Says what cannot be known, because the stream repeats. */
   #multiple(bytes: number): string {
     const { periodBytes } = this.#payload
     if (periodBytes === Infinity || bytes === Math.abs(this.#sumBytes)) return ''

@@ -1,12 +1,15 @@
-/** Which of many is due first: a binary heap of numbers, each with its instant in an array. */
+/**
+ * Finds which of many things is due first: a binary heap of their numbers, with their instants in
+ * an array.
+ */
 
 export class DueHeap {
   readonly #dueNs: Float64Array
   readonly #heap: number[]
 
   /**
-   * @param dueNs when each is due; it changes only as the methods say
-   * @param members those that are in it from the beginning
+   * @param dueNs when each thing is due; after a change call delayed() or sort()
+   * @param members the numbers in the heap at the beginning
    */
   constructor(dueNs: Float64Array, members: Iterable<number> = []) {
     this.#dueNs = dueNs
@@ -14,7 +17,7 @@ export class DueHeap {
     this.sort()
   }
 
-  /** The one that is due first; undefined if it is empty. */
+  /** The number of the thing that is due first; undefined if the heap is empty. */
   get first(): number | undefined {
     return this.#heap[0]
   }
@@ -43,7 +46,7 @@ export class DueHeap {
     this.delayed()
   }
 
-  /** The first is due later than before. */
+  /** To be called when the first thing has become due later. */
   delayed(): void {
     const [heap, dueNs] = [this.#heap, this.#dueNs]
     const top = heap[0]!
@@ -59,7 +62,7 @@ export class DueHeap {
     heap[place] = top
   }
 
-  /** Any of the instants may have changed. */
+  /** To be called when any of the instants may have changed. */
   sort(): void {
     this.#heap.sort((a, b) => this.#dueNs[a]! - this.#dueNs[b]!)
   }

@@ -4,9 +4,12 @@ import type { Planned, Timetable } from './timetable.ts'
 
 export class Due {
   #planned = 0
-  /** Issued, or skipped: what is left of the warm-up, and what became due during an outage. */
+  /**
+   * How many messages were issued or skipped. Skipped are those left over from the warm-up, and
+   * those that became due during an outage.
+   */
   #taken = 0
-  /** Planned instant of the last of those. */
+  /** The planned instant of the last of these messages. */
   #lastNs = 0
   readonly #stream: Planned
   readonly #timetable: Timetable<Planned>

@@ -6,7 +6,7 @@ import type { Diagnosis } from './diagnosis.ts'
 /** The answers that a connection still waits for. */
 export interface Owed {
   missingBytes: number
-  /** Bytes that came of the incomplete message. */
+  /** How many bytes of the incomplete message came. */
   cameBytes: number
   inWarmUp: boolean
 }
@@ -20,7 +20,7 @@ export function endText(isClosed: boolean, why: string | undefined, owed: Owed):
     : `The connection broke: ${why}, ${missing}`
 }
 
-/** Nothing came any more, although the connection is open. */
+/** The diagnosis if nothing came any more, although the connection is open. */
 export const silence = (owed: Owed): Diagnosis => ({
   cause: 'missing',
   detail:
@@ -34,14 +34,15 @@ function more({ cameBytes, inWarmUp }: Owed): string {
   return inWarmUp ? `${part}, in the warm-up` : part
 }
 
-/** @param said what was wrong with the answer, without a dot */
+/** @param said what was wrong with the answer, without a full stop */
 export const statusDiagnosis = (said: string, inWarmUp = false): Diagnosis => ({
   cause: 'status',
   detail: `It is not an echo: ${said}${inWarmUp ? ', in the warm-up' : ''}.`,
 })
 
 /**
- * The connection ended before everything had come; undefined if another diagnosis says so.
+ * The diagnosis if the connection ended before everything had come; undefined if the failure has a
+ * diagnosis of its own.
  * @param reason the counter of the failure
  */
 export function endDiagnosis(
@@ -55,7 +56,7 @@ export function endDiagnosis(
   return { cause: 'truncated', detail: endText(reason === counter.closedEarly, said, owed) }
 }
 
-/** A message came back whole, but as one of another size. */
+/** The diagnosis if a message came back with another size. */
 export const wrongBounds = (wantedBytes: number, cameBytes: number): Diagnosis => ({
   cause: 'bounds',
   detail:

@@ -15,7 +15,7 @@ interface Suspect extends InFlight {
 }
 
 export class Evidence<S extends Suspect> {
-  /** The first wrong bytes, once there were any. */
+  /** The first wrong bytes; undefined if there were none. */
   wrong: WrongBytes | undefined
   /** The first corrupt bytes, if corrupt bytes are counted and do not end their connection. */
   corrupt: WrongBytes | undefined
@@ -26,7 +26,7 @@ export class Evidence<S extends Suspect> {
   readonly #streams: () => readonly S[]
   #suspect: S | undefined
   #sinceNs = 0
-  /** What the other streams had in flight when it went wrong. They go on meanwhile. */
+  /** What the other streams had in flight when the suspect went wrong. (They go on meanwhile.) */
   #others: InFlight[] = []
 
   constructor(streams: () => readonly S[]) {
@@ -48,7 +48,7 @@ export class Evidence<S extends Suspect> {
     return true
   }
 
-  /** Enough of this stream was collected: it is diagnosed, and the caller gives it up. */
+  /** Diagnoses the suspect if its time is up, and returns it: the caller closes its connection. */
   expire(now: number): S | undefined {
     const suspect = this.#suspect
     if (!suspect || now - this.#sinceNs <= collectedNs) return undefined
@@ -56,14 +56,16 @@ export class Evidence<S extends Suspect> {
     return suspect
   }
 
-  /** No more will come: diagnoses what was collected. */
+  /** Diagnoses what was collected, since no more will come. */
   diagnose(): void {
     const suspect = this.#suspect
     this.#suspect = undefined
     if (suspect) this.note(suspect.diagnose(this.#others))
   }
 
-  /** Keeps the first wrong bytes. Bytes that did not come are kept until wrong bytes come. */
+  /**
+   * Keeps the first wrong bytes. A message that did not come is replaced by wrong bytes that did.
+   */
   note(wrong: WrongBytes): void {
     if (!this.wrong || (this.wrong.received.length === 0 && wrong.received.length > 0))
       this.wrong = wrong
@@ -77,7 +79,7 @@ export class Evidence<S extends Suspect> {
     if (reason !== undefined && !this.reasons.has(name)) this.reasons.set(name, reason)
   }
 
-  /** The run is over. */
+  /** Ends: the run is over. */
   close(): void {
     this.diagnose()
     if (this.corrupt) this.note(this.corrupt)

@@ -4,7 +4,7 @@ export class ExpectedBytes {
   readonly #chunks: Buffer[] = []
   /** Bytes of the first chunk that have come back already. */
   #matched = 0
-  /** Bytes that were sent, and that came back right. */
+  /** How many bytes were sent, and how many of them came back right. */
   sentBytes = 0
   returnedBytes = 0
 
@@ -19,8 +19,8 @@ export class ExpectedBytes {
   }
 
   /**
-   * Takes what came back. Index in `received` of the first byte that differs from what was sent,
-   * or for which nothing was sent; -1 if all is right.
+   * Takes received bytes. Returns the index of the first byte that differs from what was sent, or
+   * that is beyond what was sent; -1 if all are right.
    */
   firstWrong(received: Buffer): number {
     for (let at = 0; at < received.length;) {

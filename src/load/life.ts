@@ -19,11 +19,14 @@ const readNs = 50e6
 
 /** What is sent in this life, and what must come back. */
 export interface LifeTraffic<S extends Planned> extends Timetable<S> {
-  /** Looks for timeouts: gives streams up, or lets them send again. */
+  /** Looks for timeouts: gives up streams, or lets them send again. */
   tick(now: number, mover: Pick<Mover<S>, 'send' | 'giveUp'>): void
   /** The load has ended: nothing is waited for any longer. */
   close?(now: number): void
-  /** Whether nothing is in flight. Left out where connections close when nothing is in flight. */
+  /**
+   * Whether nothing is in flight. Left out if connections close by themselves when nothing is in
+   * flight.
+   */
   isQuiet?(now: number): boolean
 }
 
@@ -51,9 +54,9 @@ export class Life<S extends Planned> {
   /** When the drain is over. */
   #abandonNs = Infinity
   #abandoned = false
-  /** The mover has until this instant to halt. */
+  /** Until when the mover may take to halt; undefined before it is asked to. */
   #haltUntilNs: number | undefined
-  /** How late the last tick was, if it did nothing but leave time to read; else 0. */
+  /** How late the last tick was, if it only left time to read; else 0. */
   #waitedForNs = 0
 
   constructor(traffic: LifeTraffic<S>, mover: Mover<S>, { tickMs, short, measure }: LifeOptions) {
@@ -116,7 +119,7 @@ export class Life<S extends Planned> {
    * two ticks in a row do not both wait, unless the second is at least twice as late as the first.
    */
   #readsFirst(now: number): boolean {
-    // With a short timeout less time is left for that.
+    // With a short timeout less time is left for reading.
     const shareNs = (this.#traffic.task.timeoutMs * 1e6) / 2
     const byNs = now - this.tickNs
     const isLate = byNs >= Math.max(Math.min(lateNs, shareNs), 2 * this.#waitedForNs)
@@ -127,8 +130,8 @@ export class Life<S extends Planned> {
   }
 
   /**
-   * Nothing more is planned: a connection that has all its echoes closes, and the others wait for
-   * theirs until the drain ends.
+   * Nothing more is planned: connections that have all their echoes close, and the others wait
+   * until the drain ends.
    */
   #windDown(now: number): void {
     const [traffic, mover] = [this.#traffic, this.#mover]
@@ -148,7 +151,7 @@ export class Life<S extends Planned> {
     this.tickNs = Math.min(now + this.#everyNs, this.#abandonNs)
   }
 
-  /** The drain is over. What has not come back counts as planned, but not as received. */
+  /** The drain is over. Messages that have not come back count as planned, but not as received. */
   #abandon(now: number): void {
     if (this.#abandoned) return
     const [traffic, mover] = [this.#traffic, this.#mover]

@@ -9,31 +9,33 @@ export interface Mover<S> {
   begin(now: number): void
   /** Sends what a stream may send now, and closes its connection if nothing is left to do. */
   send(stream: S, now: number): void
-  /** Closes a connection at once; what it still owes is lost. */
+  /** Closes a connection at once; its unanswered messages are lost. */
   giveUp(stream: S): void
   /**
-   * Tells the streams how much of them the system has accepted.
-   * @param atNs when it accepted that, if the engine does not know better
-   *
-   * Left out if the system itself reports when it has accepted a message.
+   * Tells the streams how much of them the system has accepted. Left out if the system itself
+   * reports when it has accepted a message.
+   * @param atNs when the system accepted that, if the engine does not know the exact instant
    */
   countSent?(atNs?: number): void
   /**
-   * From now on nothing is sent. Returns whether the system has reported how much it accepted of
-   * each message; called again until it has. Left out if that is known at any time.
+   * Stops sending. Returns whether the system has reported how much of each message it has
+   * accepted; this is called again until it has. Left out if that is known at any time.
    */
   halt?(): boolean
 }
 
 /** Churn: short connections in addition to the steady ones, with a schedule of their own. */
 export interface ShortConnections {
-  /** When the next one is to begin; Infinity while there is no room, and after the last one. */
+  /**
+   * When the next short connection is to begin; Infinity while there is no room, and after the last
+   * one.
+   */
   readonly nextNs: number
   /** Whether all have ended, and no more will be due. */
   readonly done: boolean
   start(now: number): void
-  /** Begins those that are due. */
+  /** Begins the short connections that are due. */
   plan(now: number): void
-  /** Ends those that have begun. */
+  /** Ends the short connections that have begun. */
   abandon(): void
 }

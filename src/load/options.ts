@@ -35,7 +35,7 @@ const sizes: Kind<number | SizeRange[]> = {
   placeholder: '<size>',
   parse: parseSizes,
   format: value => [typeof value === 'number' ? String(value) : sizesText(value)],
-  // They depend on the transport: bench/validate.
+  // The limits depend on the transport: see bench/validate.
   mistake: () => undefined,
 }
 
@@ -147,7 +147,7 @@ export const loadOptions = {
     help: 'how the messages of an open loop are spread',
     condition: { name: 'arrivals', show: shown() },
   }),
-  /** What a client says before the first message. */
+  /** What a client sends before the first message. */
   calling: group(callingOptions),
 }
 
@@ -161,7 +161,7 @@ const expect = option(list(text('<objective>')), {
 export const floodOptions = {
   ...loadOptions,
   drainMs: { ...loadOptions.drainMs, default: 1_000 },
-  /** Sent again and again. */
+  /** The message that is sent again and again. */
   message: option(message, {
     default: 'Hello!\n',
     positional: true,
@@ -179,7 +179,7 @@ export const benchOptions = {
     help: 'measure for this long, after the warm-up',
     defaultText: '10s; with --count no limit',
   },
-  /** Left out of the result. */
+  /** The warm-up, which is not in the result. */
   warmupMs: option(duration({ endless: false }), {
     default: 1_000,
     flag: 'warmup',
@@ -279,7 +279,7 @@ export const benchOptions = {
 
 /** The options of the search for the highest rate. */
 export const searchOptions = {
-  /** What has to hold, for example `p99<5ms`. The objectives of `expect` have to hold, too. */
+  /** The objective that has to hold, for example `p99<5ms`. Those of `expect` have to hold, too. */
   objective: option(text('<objective>'), {
     default: undefined,
     flag: 'find-max',

@@ -9,14 +9,17 @@ const keyBytes = [8, 4]
 /** How far back in a stream bytes are looked for. */
 const ownBehindBytes = 4 * 2 ** 20
 const otherBehindBytes = 256 * 2 ** 10
-/** How much may be missing of a stream that repeats; bytes in flight are not evidence. */
+/** If a stream repeats, at most this many bytes are assumed to be missing. */
 const periodicMaxBytes = 65_536
 /** How many look-ups there are at most: one takes up to a millisecond. */
 const lookupsMax = 200
 const piecesMax = 64
-/** With more bytes of others in flight every piece has an accidental origin. */
+/**
+ * If other connections have more bytes than this in flight, every piece matches some of them by
+ * accident.
+ */
 const othersMaxBytes = 2 ** 20
-/** The factor by which the bytes around a piece make its origin more or less likely. */
+/** By which factor the bytes around a piece make its origin more or less likely. */
 const odds = 64
 const confirmed = 1 / 16
 
@@ -42,7 +45,7 @@ export class Origins {
     this.#othersBytes = Math.min(Math.max(4096, inFlight), othersMaxBytes)
   }
 
-  /** All that was received, piece by piece. */
+  /** All received bytes, divided into pieces by their origins. */
   pieces(): Piece[] {
     const pieces: Piece[] = []
     const end = this.#received.length
@@ -82,7 +85,7 @@ export class Origins {
       const flipped = at === from ? this.#flipped(from) : undefined
       if (flipped) return flipped
       if (at < probe || this.#lookups >= lookupsMax) continue
-      // The beginning of a piece that is found late is found by going back.
+      // The piece may begin before the place at which it was found: goes back to its beginning.
       const found = this.#lookUp(from, at)
       if (found) return found
       probe = from + Math.max(1, (at - from) * 2)
@@ -90,7 +93,10 @@ export class Origins {
     return undefined
   }
 
-  /** The stream goes on in step, or where it stopped: a few bytes are enough to say so. */
+  /**
+   * A piece that continues the stream in step, or where it stopped: a few bytes are enough to see
+   * that.
+   */
   #simple(from: number, at: number): Piece | undefined {
     const { own } = this
     const { connection, receivedBytes, issuedBytes } = this.#wrong
@@ -110,7 +116,9 @@ export class Origins {
     return undefined
   }
 
-  /** A few bits differ in a byte or two, which is common, and spares a search. */
+  /**
+   * A piece in which only a few bits of a byte or two differ. This is common, and needs no search.
+   */
   #flipped(from: number): Piece | undefined {
     const { connection, receivedBytes } = this.#wrong
     for (let at = from + 1; at <= from + 2; at++) {
@@ -126,7 +134,7 @@ export class Origins {
     return bitsThatDiffer(this.#received, this.own, from, to) <= 2 * (to - from)
   }
 
-  /** The most likely one of all places that the bytes at `at` may come from. */
+  /** The most likely origin of the bytes at `at`. */
   #lookUp(from: number, at: number): Piece | undefined {
     const { table } = this.#payload
     for (const length of keyBytes) {
@@ -222,13 +230,12 @@ export class Origins {
     }
   }
 
-  /** How much too far ahead (or behind, below 0) a place of a stream is that repeats. */
+  /** How far a place is ahead (negative: behind) in a stream that repeats. */
   #periodicShift(place: number, here: number): number {
     const { periodBytes } = this.#payload
     const { receivedBytes, issuedBytes } = this.#wrong
     const ahead = (((place - here) % periodBytes) + periodBytes) % periodBytes
-    // The number of bytes that came, compared with those that were sent, may show which of them it
-    // is.
+    // How many bytes are missing in all may show which repetition it is.
     const missing = issuedBytes - receivedBytes - this.#received.length
     if ((missing - ahead) % periodBytes === 0 && Math.abs(missing) < periodicMaxBytes)
       return missing

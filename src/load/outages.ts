@@ -1,7 +1,7 @@
 /**
- * From when to when connections were without an echo, where they are opened again (reconnect). An
- * outage begins when a connection breaks, and ends with the first echo on a new connection. That a
- * connection could be opened says little where a proxy accepts for a server that is gone.
+ * Records the outages of connections that are opened again (`--reconnect`). An outage begins when a
+ * connection breaks, and ends with the first echo on a new connection. An open connection alone
+ * does not end an outage: a proxy may accept for a server that is gone.
  *
  *   break            open again, or broken again        the first echo
  *     ├─ dials that fail ─┼─────── firstEcho ────────────────┤
@@ -9,7 +9,7 @@
 import { counter, counterNames, type FailureName, type Meter } from '../metrics/meter.ts'
 import { nowNs } from '../vocabulary/clock.ts'
 
-/** How many there were of each class. */
+/** How many failures there were of each class. */
 export type Classes = Partial<Record<FailureName, number>>
 
 /** An outage of one connection, or several that overlap. */
@@ -17,7 +17,7 @@ export interface Outage {
   beginNs: number
   /** When the last of the connections was open again; Infinity if one was not. */
   openNs: number
-  /** When the last of them had an echo again; Infinity if one had none. */
+  /** When the last of the connections had an echo again; Infinity if one had none. */
   endNs: number
   /** The most connections that were without an echo at the same time. */
   connections: number
@@ -59,8 +59,8 @@ export class Outages {
 
   /**
    * A connection has broken. Returns its outage; undefined if it is not opened again.
-   * @param during the outage, if it broke once more before its first echo
-   * @param reason the counter of why
+   * @param during the outage, if the connection broke again before its first echo
+   * @param reason the counter of the failure
    */
   broken(reason: number, during?: Outage): Outage | undefined {
     const name = counterNames[reason] as FailureName
@@ -87,7 +87,7 @@ export class Outages {
     this.#meter.counters[counter.reopened]!++
   }
 
-  /** The first echo has come. */
+  /** Ends an outage: the first echo has come. */
   end(outage: Outage, now: number, firstEchoNs: number): void {
     outage.endNs = now
     outage.firstEchoNs = firstEchoNs
@@ -103,7 +103,7 @@ export class Outages {
   }
 }
 
-/** How many dials have led to no echo, the current one left out. */
+/** How many dials have led to no echo, without the current one. */
 export const triesOf = ({ breaks, failedDials }: Outage): number =>
   sumOfClasses(breaks) + sumOfClasses(failedDials) - 1
 
@@ -117,7 +117,7 @@ export const shifted = (outage: Outage, ns: number): Outage => ({
   endNs: outage.endNs + ns,
 })
 
-/** Outages that overlap become one; in the order of time. */
+/** Joins outages that overlap. The result is in the order of time. */
 export function overlapping(outages: readonly Outage[]): Outage[] {
   const groups: Outage[][] = []
   let untilNs = -Infinity
@@ -143,7 +143,10 @@ export function atMost(most: number, rows: readonly Outage[]): Outage[] {
   return groups.map(group => joined(group, Math.max(...group.map(each => each.connections))))
 }
 
-/** The most at the same time. An outage that ends when another begins does not overlap it. */
+/**
+ * How many connections were down at the same time, at most. An outage that ends when another begins
+ * does not overlap it.
+ */
 function mostAtOnce(outages: readonly Outage[]): number {
   const changes = outages.flatMap(({ beginNs, endNs, connections }) => [
     { atNs: beginNs, by: connections },

@@ -12,12 +12,12 @@ export type Arrivals = (typeof arrivalNames)[number]
  * The plan of a part of all connections, which are numbered by their place in the part. The
  * instants, in nanoseconds after the start, are those that these connections have in the whole
  * plan, however it is divided. Each message belongs to a connection. So if a connection is stuck,
- * its messages wait, as its user would have to; the other connections go on.
+ * its messages wait, as those of its user would. The other connections go on.
  */
 export interface Pacer {
   /** When the next message of any connection is due. */
   readonly nextNs: number
-  /** Takes that message out of the plan; returns its connection. */
+  /** Takes the next message out of the plan; returns its connection. */
   take(): number
   /**
    * When message `n` (from 0) of a connection is planned.
@@ -49,7 +49,7 @@ export interface MessagePlace {
 /** The pace of the whole load. */
 export interface Pace {
   ratePerSecond: number
-  /** If the rate changes; the warm-up is the first of them. */
+  /** The stages if the rate changes; the first is the warm-up. */
   stages?: Stage[] | undefined
   connections: number
   seed: number
@@ -66,13 +66,16 @@ export function firstFrom(pace: Pace, ns: number): number {
   const { atNs, until } = curveOf(pace)
   let first = Math.max(0, Math.ceil(until(ns)))
   if (first > 2 ** 52) return first
-  // A quotient may be off by one.
+  // Because of rounding, the quotient may be off by one.
   while (first > 0 && atNs(first - 1) >= ns) first--
   while (atNs(first) < ns) first++
   return first
 }
 
-/** In turn to each connection: message n of connection g is message n * connections + g of all. */
+/**
+ * Even arrivals: the connections take turns, so message n of connection g is message n *
+ * connections + g of all.
+ */
 export function evenly(pace: Pace, part: Part): Pacer {
   const { connections } = pace
   const { first, step } = part
@@ -86,7 +89,7 @@ export function evenly(pace: Pace, part: Part): Pacer {
     take() {
       const place = taken % own
       taken++
-      // A product, not a sum: it does not drift.
+      // The instant is a product, not a sum of gaps, so it does not drift.
       pacer.nextNs = dueNs(taken)
       return place
     },
@@ -110,8 +113,8 @@ export function evenly(pace: Pace, part: Part): Pacer {
 
 /**
  * Independent users: each connection is a Poisson process of its own, so that all together are one
- * too. If more is due than can be sent, many messages are taken at once, and from there on the gaps
- * are even: random ones could not be counted without a look at each.
+ * too. If more is due than can be sent, many messages are taken at once. From there on the gaps are
+ * even, since random gaps can only be counted one by one.
  */
 export function poisson(pace: Pace, part: Part): Pacer {
   const { connections, seed } = pace
@@ -123,20 +126,20 @@ export function poisson(pace: Pace, part: Part): Pacer {
     const uniform = (mix(mix(mix(seed ^ 0xa441) ^ connection) ^ n) + 0.5) / 2 ** 32
     return -Math.log(uniform) * connections
   }
-  /** The message of each connection after which all gaps are alike. */
+  /** For each connection, the message after which all gaps are even. */
   const evenFrom = new Float64Array(own).fill(Infinity)
   const plannedNs = (connection: number, n: number, previousNs: number) =>
     n > evenFrom[connection]!
       ? afterNs(previousNs, connections)
       : afterNs(n === 0 ? 0 : previousNs, gap(connection, n))
   /**
-   * How many messages of a connection are due between the instant of its next message and a later
-   * one, if all gaps are alike.
+   * How many messages of a connection are due between its next message and a later instant, if all
+   * gaps are even.
    */
   const dueBefore = (fromNs: number, beforeNs: number) => {
     if (fromNs >= beforeNs) return 0
     const due = Math.max(1, Math.ceil((until(beforeNs) - until(fromNs)) / connections))
-    // A quotient may be off by one.
+    // Because of rounding, the quotient may be off by one.
     return afterNs(fromNs, due * connections) < beforeNs ? due + 1 : due
   }
   const counts = new Float64Array(own)

@@ -3,8 +3,8 @@ import { usageError } from '../vocabulary/errors.ts'
 import { formatCount } from '../vocabulary/units.ts'
 
 /**
- * A part of a load: every step-th of all connections, from the first on. So parts of parts are
- * parts, and each is as long as the others, or one shorter.
+ * A part of a load: every step-th of all connections, from the first on. So a part of a part is a
+ * part, too, and the sizes of parts differ by one at most.
  */
 export interface Part {
   first: number
@@ -40,7 +40,7 @@ export interface Slice {
 
 export const slicesMax = 10_000
 
-/** @throws UserError if it is none */
+/** @throws UserError if the text is not a slice */
 export function parseSlice(text: string): Slice {
   const [, number, of] = (/^(\d{1,5})\/(\d{1,5})$/.exec(text) ?? []).map(Number)
   if (number === undefined || of === undefined)
@@ -53,7 +53,7 @@ export function parseSlice(text: string): Slice {
   return { number, of }
 }
 
-/** The number in the whole load of a connection; idle ones are counted by themselves. */
+/** The number of a connection in the whole load. Idle connections are numbered separately. */
 export const numberOf = (
   task: { firstConnection: number; connectionStep: number; connections: number },
   index: number,

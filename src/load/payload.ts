@@ -24,7 +24,7 @@ export interface Payload {
   pieceBytes(offset: number): number
 }
 
-/** Where a table is to lie in memory. */
+/** Allocates the memory of a table. */
 export type Allocate = (sizeBytes: number) => Buffer
 
 export const createPayload = (
@@ -32,7 +32,7 @@ export const createPayload = (
   allocate: Allocate = size => Buffer.alloc(size),
 ): Payload => (spec.kind === 'repeat' ? repeat(spec.message, allocate) : seeded(spec, allocate))
 
-/** Copies of the message end to end, so that most requests are answered by one slice. */
+/** A table with copies of the message end to end, so that most pieces are one slice of it. */
 function repeat(message: Uint8Array, allocate: Allocate): Payload {
   const sizeBytes = message.length
   const copies = Math.max(2, Math.ceil(65_536 / sizeBytes) + 1)
@@ -78,8 +78,9 @@ function seeded(
 }
 
 /**
- * The stream of a connection from an offset on: at least one byte, at most `maxBytes`. Often it is
- * less than asked for; ask again for the rest. The bytes are shared: do not write to them.
+ * The stream of a connection from an offset on: at least one byte, at most `maxBytes`. Often there
+ * are fewer bytes than asked for; then ask again for the rest. The bytes are shared: do not write
+ * to them.
  */
 export function expected(
   payload: Payload,
@@ -99,7 +100,9 @@ export const copyOf = (
   bytes: number,
 ): Buffer => fill(Buffer.alloc(bytes), payload, connection, offset)
 
-/** The same, only to be sent: other messages may lie in the same memory, which costs less. */
+/**
+ * Like copyOf(), but only for sending: it may share memory with other messages, which is cheaper.
+ */
 export const messageOf = (
   payload: Payload,
   connection: number,
@@ -116,7 +119,7 @@ function fill(copy: Buffer, payload: Payload, connection: number, offset: number
   return copy
 }
 
-/** Up to here a loop is faster than a call out of JavaScript. */
+/** Up to this length a loop is faster than a native call. */
 export const loopMaxBytes = 128
 
 /** Index of the first of `length` bytes from `from` on that differs from the stream, or -1. */

@@ -10,16 +10,16 @@ export interface Piece {
    * place is not known, or none at all.
    */
   whose: 'own' | 'other' | 'somewhere' | 'nobody'
-  /** For own and other: where in which stream it begins. */
+  /** For `own` and `other`: the stream, and the offset in it at which the piece begins. */
   connection: number
   offset: number
-  /** True if another origin is as plausible. */
+  /** Whether another origin is equally plausible. */
   doubtful?: true
 }
 
 /** How many equal bytes mean that the stream is in step again; fewer mean nothing. */
 export const inStepBytes = 3
-/** How many bytes on a border may look right by chance. */
+/** How many bytes at the border of a piece may look right by chance. */
 export const chanceBytes = 3
 
 interface OwnStream {
@@ -31,8 +31,8 @@ interface OwnStream {
 export const nobody = { whose: 'nobody', connection: -1, offset: -1 } as const
 
 /**
- * For a piece that came too early: its length, and what was due instead, if that came later. `sure`
- * if all of it came, or as much as could be received.
+ * For a piece that came too early: its length, and the piece that was due instead, if it came
+ * later. `sure`: all of that piece came, or as much as could be received.
  */
 export function swap(
   streams: OwnStream,

@@ -20,15 +20,18 @@ export interface CameLog {
   byClock: boolean
   /** The most replies that may count: those of a count, in a closed loop. */
   most: number
-  /** After the beginning of the window; Infinity and 0 if there was none. */
+  /**
+   * When the first and the last reply came, after the beginning of the window; Infinity and 0 if
+   * there was none.
+   */
   firstNs: number
   lastNs: number
-  /** How many came in each slot after the beginning. */
+  /** The length of a slot, and how many replies came in each. */
   slotNs: number
   counts: CountArray
 }
 
-/** The same, and what was sent. */
+/** The log of replies, and how many messages were sent. */
 export interface ReplyLog extends CameLog {
   /** Messages that were sent by the end of the window. */
   sent: number
@@ -42,19 +45,19 @@ export class Replies {
   firstNs = Infinity
   lastNs = 0
   slotNs = firstSlotNs
-  /** When `enough` had come; Infinity until then. */
+  /** When `enough` replies had come; Infinity until then. */
   enoughNs = Infinity
   readonly counts = new Float64Array(slots)
   readonly #fromNs: number
   #missing: number
 
-  /** @param enough how many are waited for */
+  /** @param enough how many replies are awaited */
   constructor(fromNs: number, enough = Infinity) {
     this.#fromNs = fromNs
     this.#missing = enough
   }
 
-  /** What came before the window is not counted. */
+  /** Counts replies; those before the window are ignored. */
   record(now: number, count: number): void {
     const at = now - this.#fromNs
     if (at < 0) return
@@ -68,7 +71,7 @@ export class Replies {
     if (this.#missing <= 0) this.enoughNs = at
   }
 
-  /** How many had come some time after the beginning, as a whole number. */
+  /** How many replies had come `ns` after the beginning, as a whole number. */
   until(ns: number): number {
     return Math.round(cameUntil(this, ns))
   }
@@ -99,7 +102,7 @@ export class Replies {
 
 type Came = Pick<CameLog, 'counts' | 'slotNs' | 'lastNs'>
 
-/** The same as a fraction: within a slot replies count as if they had come evenly. */
+/** Like until(), with a fraction: within a slot replies count as if they had come evenly. */
 function cameUntil({ counts, slotNs, lastNs }: Came, ns: number): number {
   const slot = ns >= lastNs ? slots : Math.max(0, ns / slotNs)
   let count = 0
@@ -111,7 +114,7 @@ export interface Window {
   seconds: number
   /** Replies that came in an interval of that length. */
   achieved: number
-  /** Messages that were sent while it lasted. */
+  /** Messages that were sent within the window. */
   sent: number
   /** A closed loop with a count: the window is as long as its messages took. */
   counted: boolean

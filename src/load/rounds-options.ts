@@ -36,7 +36,7 @@ export const roundsOptions = {
     flag: 'rounds',
     help: 'how often both sides are measured, for 2s each',
   }),
-  /** Started afresh before each run, and ended after it. */
+  /** The command of a server that is started before each run, and ended after it. */
   serve: option(command, {
     default: undefined,
     flag: 'serve',
@@ -47,7 +47,7 @@ export const roundsOptions = {
     flag: 'against-serve',
     help: 'the same for the baseline',
   }),
-  /** What is compared; with each further figure any claim needs more evidence. */
+  /** The figures that are compared. With each further figure any claim needs more evidence. */
   figures: option(names, {
     default: undefined,
     flag: 'figures',

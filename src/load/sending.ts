@@ -26,9 +26,9 @@ export abstract class Sending {
   readonly connection: number
   issuedBytes = 0
   receivedBytes = 0
-  /** It failed, and was counted under its first reason. */
+  /** Whether the stream has failed. It is counted under its first reason. */
   failed = false
-  /** It failed, but is opened again instead of being counted. */
+  /** Whether the connection broke, and is opened again instead of being counted as failed. */
   broken = false
   /** Set from the instant at which the connection broke until its first echo afterwards. */
   outage: Outage | undefined
@@ -36,9 +36,9 @@ export abstract class Sending {
   /** When each message in flight was planned and issued, by its number modulo the depth. */
   protected readonly times: Float64Array
   protected readonly depth: number
-  /** Open loop. */
+  /** Open loop: the messages that are due. */
   protected readonly due: Due
-  /** How many messages were issued, and how many were received whole. */
+  /** How many messages were issued, and how many have come back whole. */
   issued = 0
   protected received = 0
   protected readonly sent: SentBytes
@@ -57,7 +57,7 @@ export abstract class Sending {
     return this.issued - this.received
   }
 
-  /** Since when the oldest message in flight is waited for; Infinity if there is none. */
+  /** Since when the oldest message in flight is awaited; Infinity if there is none. */
   get waitingSinceNs(): number {
     if (this.issued === this.received) return Infinity
     return this.traffic.stalls.sentNs(this.times[(this.received % this.depth) * 2 + 1]!)
@@ -109,7 +109,7 @@ export abstract class Sending {
     return this.issuedBytes - before
   }
 
-  /** At that instant the system has accepted everything that lies before this offset. */
+  /** The system has accepted everything before this offset, at the instant `atNs`. */
   onSent(untilBytes: number, atNs?: number): void {
     if (untilBytes > this.sent.bytes)
       this.sent.extend(untilBytes, untilBytes === this.issuedBytes ? this.issued : undefined, atNs)

@@ -38,7 +38,7 @@ export class SentBytes {
 
   /**
    * The stream was sent up to an offset, which is larger than before.
-   * @param messages how many messages that is, if one ends at the offset
+   * @param messages the number of messages up to there, if one ends at the offset
    */
   extend(untilBytes: number, messages: number | undefined, atNs = nowNs()): void {
     const [messagesBefore, bytesBefore] = [this.#messages, this.bytes]
@@ -60,7 +60,7 @@ export class SentBytes {
     counters[counter.warmupBytesOut]! += Math.min(untilBytes, this.#warmBytes) - bytesBefore
   }
 
-  /** Continues at a later offset, on a new connection: what lies between is never sent. */
+  /** Continues at a later offset, on a new connection. The bytes between are never sent. */
   skip(toBytes: number, messages: number): void {
     this.bytes = this.#end = toBytes
     this.#messages = messages
@@ -77,7 +77,7 @@ export class SentBytes {
     }
   }
 
-  /** How many messages of the window were sent, the first `messages` of the stream left out. */
+  /** How many messages of the window were sent, without the first `messages` of the stream. */
   measuredBeyond(messages: number): number {
     return Math.max(0, this.#messages - Math.max(messages, this.warm))
   }

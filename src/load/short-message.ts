@@ -12,11 +12,13 @@ export class ShortMessage implements InFlight {
   readonly issuedBytes: number
   receivedBytes = 0
   readonly #traffic: Traffic
-  /** The first reason why it failed, as a counter; and in words, if more is known. */
+  /** The first reason of its failure, as a counter; and in words, if more is known. */
   #reason: number | undefined
   #said: string | undefined
 
-  /** @param connection its number among all of the whole load: payloads differ by it */
+  /**
+   * @param connection its number among all connections of the whole load, which decides its payload
+   */
   constructor(traffic: Traffic, connection: number) {
     this.#traffic = traffic
     this.connection = connection
@@ -28,7 +30,9 @@ export class ShortMessage implements InFlight {
     return this.receivedBytes === this.issuedBytes
   }
 
-  /** Takes what came back. False if it is wrong; the caller then closes the connection. */
+  /**
+   * Takes received bytes. Returns false if they are wrong; the caller then closes the connection.
+   */
   arrived(bytes: Uint8Array, from: number, length: number): boolean {
     const { payload, meter, streams } = this.#traffic
     meter.counters[counter.chunks]!++
@@ -43,7 +47,10 @@ export class ShortMessage implements InFlight {
     return false
   }
 
-  /** It fails once, for its first reason. `said`: why, where more is known of it. */
+  /**
+   * Fails the connection, once, for its first reason. `said`: more about the reason, if that is
+   * known.
+   */
   fail(reason: number, said?: string): void {
     this.#reason ??= reason
     this.#said ??= said

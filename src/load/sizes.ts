@@ -13,7 +13,7 @@ export interface SizeRange {
 export interface Sizes {
   readonly minBytes: number
   readonly maxBytes: number
-  /** The size, if all messages have the same; else 0. */
+  /** The size of all messages, if it is the same for all; else 0. */
   readonly fixedBytes: number
   of(connection: number, n: number): number
 }
@@ -43,7 +43,7 @@ export function createSizes(ranges: readonly SizeRange[], seed: number): Sizes {
 /**
  * `64`, a range `16-64k`, or a list with weights `64:90%,1k-4k:9%,64k:1%`. A size without a weight
  * has the weight 1, and weights are shares of their sum.
- * @throws UserError if it is none of these
+ * @throws UserError if the text has none of these forms
  */
 export function parseSizes(text: string): SizeRange[] {
   return text.split(',').map(part => {
@@ -59,7 +59,10 @@ export function parseSizes(text: string): SizeRange[] {
   })
 }
 
-/** The same again: `64`, or `16-64:1,1000:2`. @param bytesText how one size is written */
+/**
+ * The inverse of parseSizes(): `64`, or `16-64:1,1000:2`.
+ * @param bytesText how one size is written
+ */
 export function sizesText(
   ranges: readonly SizeRange[],
   bytesText: (bytes: number) => string = String,

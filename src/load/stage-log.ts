@@ -9,11 +9,11 @@ import type { Stage } from './stages.ts'
 
 /** What became of one stage in one thread. Plain data: it crosses threads, and is saved. */
 export interface StageLog {
-  /** Messages that were due in it. */
+  /** How many messages were due in the stage. */
   planned: number
   /** When their replies came, from the beginning of the stage on. */
   came: CameLog
-  /** The response times of those that came back. */
+  /** The response times of the messages that came back. */
   response: SavedHistogram
 }
 
@@ -23,11 +23,11 @@ interface Came {
 }
 
 export class StageLogs {
-  /** When each stage ends: nanoseconds after the start, as the plan has it. */
+  /** When each stage ends by the plan, in nanoseconds after the start. */
   readonly #ends: number[] = []
   readonly #startNs: number
   readonly #planned: number[]
-  /** Made when the first message of a stage comes back. */
+  /** For each stage, what came back; undefined before its first message comes back. */
   readonly #came: (Came | undefined)[]
   /** The stage in which the last lookup was. */
   #at = 0
@@ -58,7 +58,7 @@ export class StageLogs {
     return this.#ends.filter(endNs => endNs > fromNs && endNs < untilNs)
   }
 
-  /** @param ns after the start */
+  /** @param ns the instant, after the start */
   plan(ns: number, count: number): void {
     this.#planned[this.#stageAt(ns)]! += count
   }
@@ -74,7 +74,7 @@ export class StageLogs {
     came.replies.record(now, 1)
   }
 
-  /** @param lengthNs of the window, which begins after the warm-up */
+  /** @param lengthNs the length of the window, which begins after the warm-up */
   logs(isWarmedUp: boolean, lengthNs: number): StageLog[] {
     const first = isWarmedUp ? 1 : 0
     const endNs = this.#beganNs(first) + lengthNs

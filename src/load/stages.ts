@@ -4,9 +4,9 @@ import { parseDuration, parseRate } from '../vocabulary/units.ts'
 import type { Curve } from './curve.ts'
 
 export interface Stage {
-  /** As it was written. */
+  /** The text as the user wrote it. */
   text: string
-  /** Per second, at its beginning and at its end. */
+  /** The rates per second at its beginning and at its end. */
   from: number
   to: number
   ms: number
@@ -16,8 +16,9 @@ const rateMaxPerSecond = 1e9
 const example = "Write for example '0..10k/s over 1m, 10k/s for 5m, 0 over 10s'."
 
 /**
- * `10k/s for 5m` is one rate, `0..10k/s over 1m` a ramp, and `0 over 10s` one from the rate before.
- * @throws UserError if it is none of these
+ * `10k/s for 5m` is one rate, `0..10k/s over 1m` a ramp, and `0 over 10s` a ramp from the rate
+ * before.
+ * @throws UserError if the text has none of these forms
  */
 export function parseStages(text: string): Stage[] {
   const stages: Stage[] = []
@@ -53,7 +54,7 @@ interface Timed {
 export const stagesOf = ({ stages }: Pick<Timed, 'stages'>): Stage[] | undefined =>
   stages === undefined ? undefined : parseStages(stages)
 
-/** The same, with the warm-up before them. */
+/** The stages of a load with the warm-up before them. */
 export function pacedStages(load: Timed): Stage[] | undefined {
   const stages = stagesOf(load)
   return stages && warmedUp(stages, load.warmupMs)
@@ -74,7 +75,7 @@ export const lengthMs = (stages: readonly Stage[]): number =>
 const dueIn = (stages: readonly Stage[]): number =>
   stages.reduce((sum, { from, to, ms }) => sum + ((from + to) / 2) * (ms / 1e3), 0)
 
-/** How many messages are due in all: the first is due at once. */
+/** How many messages are due in all. (The first one is due at once.) */
 export const countIn = (stages: readonly Stage[]): number => Math.ceil(dueIn(stages))
 
 export const meanRate = (stages: readonly Stage[]): number =>
@@ -86,17 +87,20 @@ export const warmedUp = (stages: readonly Stage[], warmupMs: number): Stage[] =>
   return warmupMs > 0 ? [{ text: 'warm-up', from, to: from, ms: warmupMs }, ...stages] : [...stages]
 }
 
-/** Makes a number whole if only rounding keeps it from that. */
+/** Rounds a number that differs from a whole one only by errors of rounding. */
 function withoutRounding(count: number): number {
   const nearest = Math.round(count)
   return nearest > 0 && Math.abs(count - nearest) <= 1e-12 * nearest ? nearest : count
 }
 
-/** After the last stage nothing is due. In a pause the next message waits for its end. */
+/**
+ * The curve of stages. After the last stage nothing is due; after a pause the next message is due
+ * at its end.
+ */
 export function staged(stages: readonly Stage[]): Curve {
   let [ns, count] = [0, 0]
   const segments = stages.map(({ from, to, ms }) => {
-    // Per nanosecond.
+    // The rates per nanosecond.
     const lengthNs = ms * 1e6
     const slope = (to - from) / 1e9 / lengthNs
     const segment = { ns, count, rate: from / 1e9, slope, endCount: 0 }

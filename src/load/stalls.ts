@@ -1,8 +1,8 @@
 /**
- * When the thread of a load was held up (stalled). It gives a sign of life at least every 2 ms. If
- * more time passes between two signs, and it did not work meanwhile, it was held up: then
- * messages in flight waited for it, not for the server. Instants are nanoseconds on the clock of
- * performance.now().
+ * When the thread of a load was held up (stalled). The thread reports at least every 2 ms that it
+ * runs. If more time passes between two reports, and the thread did not work meanwhile, it was held
+ * up: then messages in flight waited for the thread, not for the server. Instants are nanoseconds
+ * on the clock of performance.now().
  */
 import type { Meter } from '../metrics/meter.ts'
 import { threadTimes, type ThreadTimes } from './thread-times.ts'
@@ -19,12 +19,15 @@ export interface StallLog {
 
 /** How much processor time one sending thread had while it sent. Plain data. */
 export interface ThreadEffort {
-  /** Share of a processor that it used; null where that is not known. */
+  /** The share of a processor that the thread used; null where that is not known. */
   busyShare: number | null
-  /** Shares of its time on a processor, busy waiting too, and in the queue for one; or null. */
+  /**
+   * The shares of its time on a processor (busy waiting included), and in the queue for one; or
+   * null.
+   */
   onCpuShare: number | null
   queuedShare: number | null
-  /** When it was stalled in the window. */
+  /** The stalls of the thread in the window. */
   stalls: StallLog
   collections: { count: number; totalNs: number }
 }
@@ -54,16 +57,19 @@ const touchedNames = {
 } as const
 
 export class Stalls {
-  /** What was issued before this may have been in flight during a stall; -Infinity: no stall. */
+  /**
+   * Messages issued before this instant may have been in flight during a stall; -Infinity: no
+   * stall.
+   */
   untilNs = -Infinity
-  /** Whether the kernel says when replies came: a stall then only delays what is to be sent. */
+  /** Whether the kernel stamps replies. Then a stall delays only messages that are to be sent. */
   stamped = false
   readonly #meter: Meter
   readonly #openLoop: boolean
   /** The window, as far as it is known. */
   #fromNs = 0
   #endNs = Infinity
-  /** When the thread last gave a sign of life, and when it must give the next one. */
+  /** When the thread last reported that it runs, and when it must report again. */
   #seenNs = Infinity
   #dueNs = Infinity
   /** Start and end of each stall, the oldest first. */
@@ -103,7 +109,7 @@ export class Stalls {
     this.#noted = { atNs: now, times }
   }
 
-  /** A sign of life. */
+  /** Reports that the thread runs now; records a stall if that comes too late. */
   seen(now: number): void {
     if (now - this.#dueNs >= latenessNs && now - this.#seenNs >= latenessNs) {
       const heldNs = this.#heldNs(now)
@@ -112,7 +118,7 @@ export class Stalls {
     this.#seenNs = now
   }
 
-  /** How long the thread had no processor since its last sign of life: long work is not a stall. */
+  /** How long the thread had no processor since its last report. (Long work is not a stall.) */
   #heldNs(now: number): number {
     const silentNs = now - this.#seenNs
     const { atNs, times: before } = this.#noted
@@ -126,7 +132,7 @@ export class Stalls {
     return Math.min(silentNs, Math.max(times.queuedNs - before.queuedNs, offNs - tickNs))
   }
 
-  /** A sign of life. The next one has to come at `dueNs`, or before it. */
+  /** Reports that the thread runs now, and will report again at `dueNs` or before. */
   expect(now: number, dueNs: number): void {
     this.seen(now)
     this.#dueNs = dueNs
@@ -163,7 +169,8 @@ export class Stalls {
   }
 
   /**
-   * The part of a time in which the thread was stalled, or sent what had become due in a stall.
+   * The part of a time in which the thread was stalled, or sent messages that had become due in a
+   * stall.
    * @param untilNs a stall after this instant did not delay the message
    */
   #overlap(fromNs: number, untilNs: number, now: number, caughtUpNs: number | undefined): number {

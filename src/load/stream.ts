@@ -14,7 +14,7 @@ const doubtMaxBytes = 4_096
 export class Stream extends Sending {
   /** The offset at which the oldest message in flight ends. */
   #oldestEnd: number
-  /** Why it failed, as a counter; and in words, if more is known. */
+  /** Why the stream failed, as a counter; and in words, if more is known. */
   #reason: number | undefined
   #said: string | undefined
   #collected: Collected | undefined
@@ -28,7 +28,7 @@ export class Stream extends Sending {
     this.#oldestEnd = traffic.sizes.of(connection, 0)
   }
 
-  /** The run ends. If an answer is still owed, the stream fails; returns whether it does. */
+  /** The run ends. If an answer is still missing, the stream fails; returns whether it does. */
   failIfOwing(now: number): boolean {
     if (this.failed || this.inFlight === 0) return false
     const { meter, task } = this.traffic
@@ -40,8 +40,8 @@ export class Stream extends Sending {
   }
 
   /**
-   * Takes what came back. False if it is wrong; the caller then closes the connection.
-   * @param cameNs when it came, where the kernel says so
+   * Takes received bytes. Returns false if they are wrong; the caller then closes the connection.
+   * @param cameNs when they came, if the kernel has stamped them
    */
   arrived(bytes: Uint8Array, from: number, length: number, now: number, cameNs = now): boolean {
     this.#cameNs = cameNs
@@ -98,7 +98,7 @@ export class Stream extends Sending {
     return length
   }
 
-  /** Takes a whole message, where messages have bounds: it must be the oldest in flight. */
+  /** Takes a whole message, on a transport with messages: it must be the oldest in flight. */
   arrivedMessage(
     bytes: Uint8Array,
     from: number,
@@ -143,7 +143,8 @@ export class Stream extends Sending {
         warmBytes += sizes.of(this.connection, this.received - 1)
       } else {
         const issuedNs = this.times[at + 1]!
-        // Nothing comes before it is sent: the clock of the kernel was set.
+        // A stamp before the send is impossible: the clock of the kernel was set, so it is not
+        // used.
         if (cameNs < issuedNs) cameNs = now
         traffic.timed(plannedNs, issuedNs, cameNs)
       }
@@ -163,7 +164,9 @@ export class Stream extends Sending {
     return false
   }
 
-  /** A stream fails once, for its first reason. `said`: why, where more is known of it. */
+  /**
+   * Fails the stream, once, for its first reason. `said`: more about the reason, if that is known.
+   */
   fail(reason: number, said?: string): void {
     if (this.failed) return
     this.#said = said
@@ -179,7 +182,7 @@ export class Stream extends Sending {
       if (this.times[(n % this.depth) * 2]! >= this.traffic.measureFromNs) outage.lost++
   }
 
-  /** A new connection continues the stream. What is unanswered is no longer waited for. */
+  /** A new connection continues the stream. Unanswered messages are no longer awaited. */
   reopen(now: number): void {
     this.failed = this.broken = false
     this.#reason = this.#said = this.#doubtful = undefined
@@ -187,7 +190,8 @@ export class Stream extends Sending {
     this.receivedBytes = this.issuedBytes
     this.received = this.issued
     this.#oldestEnd = this.issuedBytes + this.traffic.sizes.of(this.connection, this.issued)
-    // What became due during the outage is not sent: so much at once would hide the recovery.
+    // Messages that became due during the outage are not sent: so many at once would hide the
+    // recovery.
     this.due.skip(now + 1)
     this.traffic.outages!.opened(this.outage!, now)
   }
@@ -197,7 +201,9 @@ export class Stream extends Sending {
     this.#reason = counter[name]
   }
 
-  /** The run is over before the connection was open again: it has failed, for the last reason. */
+  /**
+   * The run is over before the connection was open again: fails the stream, for the last reason.
+   */
   leave(): void {
     if (!this.broken) return
     this.broken = false
@@ -221,7 +227,7 @@ export class Stream extends Sending {
     return this.#describe(evidence, diagnose(this.traffic.payload, this, evidence, others))
   }
 
-  /** No more bytes came, although the connection stayed open. */
+  /** The description if no more bytes came, although the connection stayed open. */
   unanswered(): WrongBytes {
     return this.#describe(Buffer.alloc(0), silence(this.#owed()))
   }

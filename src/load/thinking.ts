@@ -6,7 +6,7 @@ import { DueHeap } from './due-heap.ts'
 
 export interface ThinkTime {
   ms: number
-  /** It is longer or shorter by up to this, uniformly. */
+  /** The time is longer or shorter by up to this, uniformly. */
   jitterMs: number
 }
 
@@ -19,13 +19,13 @@ export function parseThinkTime(text: string): ThinkTime {
   return think
 }
 
-/** Before message n of a connection: a function of both and of the seed. */
+/** The wait before message n of a connection: a function of n, the connection and the seed. */
 export function thinkNs(think: ThinkTime, seed: number, connection: number, n: number): number {
   const uniform = mix(mix(mix(seed ^ 0x7417) ^ connection) ^ n) / 2 ** 32
   return (think.ms + think.jitterMs * (2 * uniform - 1)) * 1e6
 }
 
-/** One connection, as its engine knows it. */
+/** A connection, as far as it matters here. */
 interface Thinker {
   readonly index: number
   readonly connection: number
@@ -44,7 +44,7 @@ export class Thinking<S extends Thinker> {
   readonly #asked: Float64Array
   readonly #dueNs: Float64Array
   readonly #waiting: DueHeap
-  /** By their number in this thread. */
+  /** The connections, by their number in this thread. */
   readonly #streams: S[] = []
 
   constructor(think: ThinkTime, seed: number, connections: number) {
@@ -59,7 +59,10 @@ export class Thinking<S extends Thinker> {
     return this.#waiting.firstNs
   }
 
-  /** Whether message n may go; the first may at once. If not, it waits from now on. */
+  /**
+   * Whether message n may go now. If not, the connection waits from now on. The first message never
+   * waits.
+   */
   mayGo(stream: S, n: number, now: number): boolean {
     const { index, connection } = stream
     if (this.#asked[index] === n) return now >= this.#dueNs[index]!
@@ -73,7 +76,7 @@ export class Thinking<S extends Thinker> {
     return false
   }
 
-  /** Takes those whose time is up. */
+  /** Takes the connections whose wait is over. */
   *takeAll(now: number): Generator<S> {
     while (this.nextNs <= now) {
       const first = this.#waiting.first!

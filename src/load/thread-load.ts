@@ -22,7 +22,7 @@ type WholeLoad =
   | 'startAt'
   | 'agents'
 
-/** All options of a load, with what is sent worked out. */
+/** All options of a load, with its payload and sizes computed. */
 export interface Load extends Omit<Options, 'sizeBytes'> {
   payload: PayloadSpec
   sizes: SizeRange[]

@@ -1,4 +1,4 @@
-/** What is known of a load only at its end, and not from its meter. */
+/** The findings of a load that are known only at its end, and not from its meter. */
 import type { FailureName } from '../metrics/meter.ts'
 import type { Outage } from './outages.ts'
 import type { CameLog, ReplyLog } from './replies.ts'
@@ -8,7 +8,7 @@ import type { WrongBytes } from './wrong-bytes.ts'
 
 /** What one thread found out. Plain data: it crosses threads, and is saved in a part. */
 export interface ThreadResult {
-  /** The first wrong bytes that it received, if any. */
+  /** The first wrong bytes that the thread received, if any. */
   wrong: WrongBytes | undefined
   /** With HTTP: how many connections failed by each error status. */
   statuses?: Map<number, number>
@@ -22,7 +22,7 @@ export interface ThreadResult {
   churn?: CameLog | undefined
   /** The 99th percentile of how late short connections began although there was room. */
   churnLateNs?: number | undefined
-  /** With reconnect: in nanoseconds after the beginning of the window. */
+  /** With reconnect: the outages, in nanoseconds after the beginning of the window. */
   outages?: Outage[] | undefined
   /** How much processor time its thread had. */
   effort: ThreadEffort

@@ -2,18 +2,18 @@
 import { openSync, readSync } from 'node:fs'
 
 export interface ThreadTimes {
-  /** On a processor; the current turn may be missing, up to a tick of the kernel. */
+  /** The time on a processor; up to one tick of the kernel may be missing. */
   cpuNs: number
-  /** In the queue for one, exactly. */
+  /** The time in the queue for a processor; it is exact. */
   queuedNs: number
 }
 
-/** Longer than any such line. */
+/** A buffer that is longer than any such line. */
 const buffer = new Uint8Array(96)
-/** Kept open: to open it each time would take longer than to read it. Node closes it in the end. */
+/** The file is kept open: to open it takes longer than to read it. Node closes it at the end. */
 let file: number | undefined
 
-/** Undefined where the system does not say. */
+/** The times of this thread; undefined if the system does not have them. */
 export function threadTimes(): ThreadTimes | undefined {
   if (process.platform !== 'linux') return undefined
   try {

@@ -25,7 +25,7 @@ export interface Planned {
 
 /** The most messages that a turn looks at one by one: more than that could not be sent in it. */
 const lookedAtMax = 2 ** 17
-/** The same for all later turns, once a turn had more than that. */
+/** The limit for all later turns, once a turn had more than that. */
 const lookedAtMaxBehind = 100
 /**
  * The window of a closed loop with a count lasts at least until this share of the count is back.
@@ -50,7 +50,7 @@ export abstract class Timetable<S extends Planned> {
   replies = new Replies(0)
   /** When the messages of the window were sent. */
   sends = new Replies(0)
-  /** Closed loop: the replies that count are those that come within the window. */
+  /** Closed loop: whether the replies that come within the window count. */
   readonly goesByClock: boolean
   /** Whether messages are sent by a plan, and not when echoes have come back. */
   readonly openLoop: boolean
@@ -58,7 +58,7 @@ export abstract class Timetable<S extends Planned> {
   readonly isPlanned: boolean
   /** Closed loop: which connections wait before their next message. */
   readonly thinking: Thinking<S> | undefined
-  /** When its thread was held up. */
+  /** The stalls of its thread. */
   readonly stalls: Stalls
   readonly #pacer: Pacer | undefined
   /** Set if the rate changes. */
@@ -131,7 +131,10 @@ export abstract class Timetable<S extends Planned> {
     this.#endIfOver(now)
   }
 
-  /** Far more is due than can be sent, so it is counted together: the cost must stay the same. */
+  /**
+   * Far more is due than can be sent, so messages are counted together: the cost must not grow with
+   * their number.
+   */
   #planMany(until: number, now: number, onDue: (stream: S) => void): void {
     this.#lookedAtMax = lookedAtMaxBehind
     const firstNs = Math.max(this.startedNs + this.#pacer!.nextNs, this.measureFromNs)
@@ -189,7 +192,7 @@ export abstract class Timetable<S extends Planned> {
     counters[counter.messagesDeferred]! += deferred
   }
 
-  /** The first of a stream's messages from `n` to `end` that is due at an instant or later. */
+  /** Of a stream's messages from `n` to `end`, the first that is due at an instant or later. */
   skip(stream: Planned, n: number, end: number, previousNs: number, untilNs: number): MessagePlace {
     const { startedNs } = this
     const from = { n, previousNs: n === 0 ? 0 : previousNs - startedNs }
@@ -209,7 +212,7 @@ export abstract class Timetable<S extends Planned> {
     if (issuedNs < stalls.untilNs) stalls.touched('service', issuedNs, issuedNs, now)
   }
 
-  /** When the last message may have been due, once it is over. */
+  /** When the last message may have been due, once nothing more is planned. */
   get plannedUntilNs(): number {
     return Math.min(this.#overNs, this.#endNs)
   }
@@ -226,12 +229,15 @@ export abstract class Timetable<S extends Planned> {
     return false
   }
 
-  /** The load was told to end: what would have been due from now on is not planned. */
+  /** Ends the load early: messages that would be due later do not count as planned. */
   stop(now: number): void {
     this.#end(now, 'stopped')
   }
 
-  /** No connection is left: what would have been due until the end still counts as planned. */
+  /**
+   * Ends the load because no connection is left: messages that would be due until the end still
+   * count as planned.
+   */
   die(now: number): void {
     if (this.over) return
     this.#end(now, 'dead')
@@ -284,7 +290,7 @@ export abstract class Timetable<S extends Planned> {
       // Most messages of a count may be in flight when the last one is sent.
       return Math.max(untilOverNs, enoughNs < Infinity ? enoughNs : lastNs)
     }
-    // A count lasts until another one would have been due.
+    // With a count the window lasts until one more message would have been due.
     if (this.#left <= 0) {
       const { from, until } = this.task.countedNs!
       return until - from

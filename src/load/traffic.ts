@@ -51,10 +51,10 @@ export class Traffic extends Timetable<Stream> {
     }
   }
 
-  /** The load has ended: nothing is waited for any longer. */
+  /** The load has ended: nothing is awaited any longer. */
   close(now: number): void {
     this.evidence.close()
-    // What was sent in the last moment may well be on its way.
+    // Echoes of messages sent at the last moment may still be on their way.
     const patienceNs = Math.max(patientNs, (this.task.drainMs * 1e6) / 2)
     for (const stream of this.streams) {
       const waitedNs = now - stream.waitingSinceNs

@@ -4,7 +4,7 @@
  */
 
 export interface Counter {
-  /** Which side counts it. */
+  /** The side that counts it. */
   readonly of: 'server' | 'load' | 'both'
   /** One sentence, for people and for Prometheus. */
   readonly help: string
@@ -13,7 +13,7 @@ export interface Counter {
    * a family. Undefined: not at all, or as a gauge.
    */
   readonly metric?: string | { readonly family: Family; readonly value: string }
-  /** What people are told of the counter of a server, if it is not 0. */
+  /** How the counter of a server is shown to people, if it is not 0. */
   readonly said?: CounterWords
 }
 
@@ -100,7 +100,7 @@ export const counters = {
     'Bytes that came after a draining server had sent FIN.',
     'yodel_discarded_bytes_total',
   ),
-  // Messages without the warm-up. In a closed loop one is due when it is to be sent.
+  // Messages without the warm-up. In a closed loop a message is due when it may be sent.
   messagesPlanned: load('Messages that were due by the plan.'),
   messagesSent: load('Messages that the system has accepted, to the last byte.'),
   messagesReceived: load('Messages that came back whole and right.'),
@@ -210,7 +210,7 @@ export const counters = {
     'yodel_faults_injected_total',
     { last: ['fault', 'injected'] },
   ),
-  // Where they are counted and do not end the connection.
+  // Only with --count-corruption, when wrong bytes do not end the connection.
   corruptedBytes: load('Wrong bytes in a stream that stayed in step.'),
   flippedBits: load('Bits flipped in these bytes.'),
   ...failures,
@@ -232,21 +232,23 @@ interface DistributionRow {
   /** Its help text, which follows its name. */
   readonly help: string
   /**
-   * Whether a result has it by its own name (`responseUs`), with its buckets: always, or if there
-   * was a sample; otherwise it is a part of something else in the result.
+   * Whether a result contains it under its own name (`responseUs`), with its buckets: `always`;
+   * `sometimes`: if there was a sample; `elsewhere`: only as a part of something else.
    */
   readonly inResult: 'always' | 'sometimes' | 'elsewhere'
 }
 
-/** In the order of their place in memory. A new one is `sometimes`: older results lack it. */
+/**
+ * In the order of their place in memory. A new distribution is `sometimes`: older results lack it.
+ */
 export const distributions = {
   response: {
     help: 'from the planned instant of a message until it has come back whole',
     inResult: 'always',
   },
-  /** Empty in a closed loop, where it is the response time. */
+  /** Empty in a closed loop, where service and response time are the same. */
   service: { help: 'the same from the actual send', inResult: 'always' },
-  /** How much later than planned the generator turned to a message: a delay of its own. */
+  /** How much later than planned the generator began to handle a message. */
   lateness: { help: 'how late the generator itself was', inResult: 'always' },
   connect: {
     help: 'from connect(2), or the planned instant (churn), until the connection is established',
@@ -260,8 +262,8 @@ export const distributions = {
     help: 'a short connection, from its planned instant until it is closed',
     inResult: 'sometimes',
   },
-  // Once more, but only of messages in flight while the generator was held up: figures without
-  // that time are made of these.
+  // The same times, but only of messages that the generator may have delayed, with and without the
+  // delay. The figures without the hold-up are made of these.
   responseTouched: {
     help: 'response times that a stall of the generator touched',
     inResult: 'elsewhere',

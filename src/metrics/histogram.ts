@@ -10,9 +10,9 @@
  * Samples lie in few octaves, and each one that has some is marked: readers skip the others.
  */
 
-/** Samples below are counted as this one. */
+/** Smaller samples are counted as this one. */
 export const lowestNs = 64
-/** Samples above are counted as this one: 2^42 ns, a little over 73 minutes. */
+/** Larger samples are counted as this one: 2^42 ns, a little over 73 minutes. */
 export const highestNs = 2 ** 42
 
 const octaves = 42 - 6
@@ -60,7 +60,7 @@ export class Histogram {
   /** A byte for each octave: 1 once it has had a sample. */
   #marks: Uint8Array = noMarks
 
-  /** @param memory if none is given, it takes its own with the first sample */
+  /** @param memory without it, the histogram allocates memory with the first sample */
   constructor(memory?: ArrayBufferLike, byteOffset = 0) {
     if (memory) this.#lieIn(memory, byteOffset)
   }
@@ -72,7 +72,7 @@ export class Histogram {
     this.#marks = new Uint8Array(memory, sumAt + this.#sum.byteLength, marksBytes)
   }
 
-  /** One with these samples. */
+  /** A histogram with these samples. */
   static of(sumNs: number, buckets: Iterable<readonly [bucket: number, count: number]>): Histogram {
     const histogram = new Histogram()
     histogram.addBuckets(sumNs, buckets)
@@ -111,7 +111,7 @@ export class Histogram {
     if (this.#sum !== noSum) this.#sum[0]! += ns
   }
 
-  /** Adds another's samples, or with -1 takes them away. */
+  /** Adds the samples of another histogram, or with -1 subtracts them. */
   add(other: Histogram, sign: 1 | -1 = 1): void {
     other.forEach((bucket, count) => this.#put(bucket, sign * count, 0))
     this.#addToSum(sign * other.sumNs)

@@ -16,7 +16,7 @@ export const lifetimeBounds = [0.001, 0.01, 0.1, 0.5, 1, 5, 10, 60, 300, 1800, 3
 /** The entry of a slot. Instants are milliseconds since 1970. */
 export interface Entry {
   slot: number
-  /** Tells it from earlier connections in the same slot. */
+  /** Distinguishes the connection from earlier ones in the same slot. */
   generation: number
   /** `host:port`; empty for a unix socket, or while it is not known. */
   peer: string
@@ -42,7 +42,7 @@ const ended = 2
 /** Numbers of a slot, in the order of their place in memory. */
 const field = { openedAt: 0, closedAt: 1, bytesIn: 2, bytesOut: 3, unsent: 4, movedAt: 5 }
 const fieldCount = Object.keys(field).length
-/** What is kept once for all slots: whole numbers (words), and other numbers (figures). */
+/** Values for the whole ledger: whole numbers (words), and other numbers (figures). */
 const words = { kills: 0, used: 1, count: 2 }
 const figures = { unlisted: 0, delayP50: 1, delayP99: 2, delayMax: 3, lifetimeSum: 4, count: 5 }
 
@@ -57,7 +57,7 @@ export class Ledger {
   readonly words: Int32Array
   readonly state: Int32Array
   readonly generation: Int32Array
-  /** Generation of the connection that a reader wants closed. */
+  /** For each slot, the generation of the connection that a reader wants closed. */
   readonly kill: Int32Array
   readonly numbers: Float64Array
   readonly figures: Float64Array
@@ -113,8 +113,8 @@ export class Ledger {
   }
 
   /**
-   * The distribution of how long connections lasted, and the sum of these times. Each count is of
-   * the connections that lasted longer than the bound before it, and no longer than its own.
+   * The distribution of how long connections lasted, and the sum of these times. A count has the
+   * connections that lasted at most as long as its bound, and longer than the bound before.
    */
   get lifetime(): { counts: number[]; sumSeconds: number } {
     return { counts: [...this.lifetimes], sumSeconds: this.figures[figures.lifetimeSum]! }
@@ -158,13 +158,13 @@ export class Ledger {
     return this.numbers[slot * fieldCount + field[name]]!
   }
 
-  /** The sum of what has come in and gone out. */
+  /** The bytes that came in and went out, together. */
   moved(slot: number): number {
     const at = slot * fieldCount
     return this.numbers[at + field.bytesIn]! + this.numbers[at + field.bytesOut]!
   }
 
-  /** Asks the writer to close it; false if it is gone. */
+  /** Asks the writer to close a connection; false if the connection is gone. */
   askToKill(slot: number, generation: number): boolean {
     if (!this.isOpen(slot) || Atomics.load(this.generation, slot) !== generation) return false
     Atomics.store(this.kill, slot, generation)
@@ -175,7 +175,7 @@ export class Ledger {
   #text(place: number): string {
     const at = place * peerMaxBytes
     const length = Math.min(this.peers[at]!, peerMaxBytes - 1)
-    // Not decoded in place: decoders refuse shared memory. It is ASCII.
+    // Decoders refuse shared memory. The text is ASCII, so its codes are used.
     return length === 0 ? '' : String.fromCharCode(...this.peers.subarray(at + 1, at + 1 + length))
   }
 }
@@ -205,7 +205,7 @@ export class LedgerWriter {
     this.#firstFree = (this.#firstFree + 1) % ledgerSlots
     this.#freeCount--
     Atomics.store(ledger.state, slot, never)
-    // From 1 on: a kill word of 0 names no connection.
+    // Generations begin with 1: a kill word of 0 means no connection.
     Atomics.store(ledger.generation, slot, (ledger.generation[slot]! + 1) & 0x7fffffff || 1)
     ledger.numbers.fill(0, slot * fieldCount, (slot + 1) * fieldCount)
     ledger.numbers[slot * fieldCount + field.openedAt] = atMs
@@ -216,7 +216,7 @@ export class LedgerWriter {
     return slot
   }
 
-  /** For a connection whose peer becomes known later. */
+  /** Sets the peer of a connection, if it becomes known later. */
   name(slot: number, peer: string, realPeer = ''): void {
     this.#write(slot * 2, peer)
     this.#write(slot * 2 + 1, realPeer)
@@ -241,7 +241,10 @@ export class LedgerWriter {
     numbers[at + field.unsent] = unsent
   }
 
-  /** It ended; its last figures stay to be read. With slot -1 only the lifetime is counted. */
+  /**
+   * A connection has ended. Its last figures can still be read. With slot -1 only its lifetime is
+   * counted.
+   */
   close(slot: number, openedAt: number, atMs: number, ending: Ending): void {
     const { ledger } = this
     const seconds = Math.max(0, atMs - openedAt) / 1e3

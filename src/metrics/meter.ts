@@ -17,7 +17,7 @@ export type Stop = 'drain' | 'now'
 const headerBytes = 8
 const countersBytes = counterNames.length * Float64Array.BYTES_PER_ELEMENT
 const histogramsAt = headerBytes + countersBytes
-/** What is never recorded is never touched, and so costs no memory. */
+/** A histogram without samples is never written, so its memory costs nothing. */
 const meterBytes = histogramsAt + histogramNames.length * Histogram.byteLength
 
 /**
@@ -28,7 +28,7 @@ export class Meter {
   readonly memory: SharedArrayBuffer
   readonly counters: Float64Array
   readonly histograms: Readonly<Record<HistogramName, Histogram>>
-  /** Set in the thread that does the work, where each fault is to be written down. */
+  /** Called for each fault, if faults are logged. Set in the thread that does the work. */
   onFault: ((event: object) => void) | undefined
   readonly #stop: Int32Array
 
@@ -41,20 +41,20 @@ export class Meter {
     )
   }
 
-  /** For engines that block their thread and look once a turn; the others get a message. */
+  /** How to stop. Engines that block their thread read it once a turn; the others get a message. */
   get stopping(): number {
     return Atomics.load(this.#stop, 0)
   }
 
   /** Written by the thread that owns the work, not by the one that does it. */
   requestStop(stop: Stop): void {
-    // A thread that was told to leave now is not told to take its time.
+    // `now` is never replaced by `drain`.
     if (this.stopping < stopWord[stop]) Atomics.store(this.#stop, 0, stopWord[stop])
     Atomics.notify(this.#stop, 0)
   }
 }
 
-/** One value for each distribution. */
+/** Makes one value for each distribution. */
 export const byHistogram = <T>(make: (name: HistogramName, index: number) => T) =>
   Object.fromEntries(histogramNames.map((name, index) => [name, make(name, index)])) as Record<
     HistogramName,

@@ -34,7 +34,10 @@ export function saveSnapshot(snapshot: Snapshot): SavedSnapshot {
 const isCount = (value: unknown): value is number =>
   typeof value === 'number' && Number.isSafeInteger(value) && value >= 0
 
-/** @returns how many samples it has. @throws RangeError if it was not saved so */
+/**
+ * @returns how many samples it has
+ * @throws RangeError if this is not a saved histogram
+ */
 export function checkHistogram({ sumNs, buckets }: SavedHistogram): number {
   let [last, total] = [-1, 0]
   for (const [bucket, count] of buckets) {
@@ -47,13 +50,13 @@ export function checkHistogram({ sumNs, buckets }: SavedHistogram): number {
   return total
 }
 
-/** @throws RangeError if it was not saved so */
+/** @throws RangeError if this is not a saved histogram */
 export function readHistogram(saved: SavedHistogram): Histogram {
   checkHistogram(saved)
   return Histogram.of(saved.sumNs, saved.buckets)
 }
 
-/** @throws RangeError if it was not saved so */
+/** @throws RangeError if this is not a saved snapshot */
 export function checkSnapshot({ atMs, counters, histograms }: SavedSnapshot): void {
   const known = (names: readonly string[], found: object) =>
     Object.keys(found).every(name => names.includes(name))

@@ -3,7 +3,7 @@ import { Histogram } from './histogram.ts'
 import { byHistogram, counter, counterNames } from './meter.ts'
 import type { CounterName, HistogramName, Meter } from './meter.ts'
 
-/** What is counted, without the distributions: much cheaper than a snapshot. */
+/** The counters without the distributions: much cheaper than a snapshot. */
 export interface Counts extends Record<CounterName, number> {
   /** Connections that are open now. */
   open: number
@@ -24,7 +24,7 @@ function assembleCounts(count: (name: CounterName) => number): Counts {
   return counts
 }
 
-/** A snapshot of figures that lie anywhere. */
+/** Makes a snapshot of figures that these functions read. */
 export function assemble(
   atMs: number,
   count: (name: CounterName) => number,

@@ -5,13 +5,13 @@
 import { Histogram } from './histogram.ts'
 import type { SavedHistogram } from './saved.ts'
 
-/** As in histogram.ts. */
+/** The number of buckets in an octave, as in histogram.ts. */
 const octaveBuckets = 1024
 
 const widths = [Uint8Array, Uint16Array, Uint32Array, Float64Array] as const
 export type CountArray = InstanceType<(typeof widths)[number]>
 
-/** The largest count that each of them holds. */
+/** The largest count that each kind of array can hold. */
 const most = [0xff, 0xffff, 0xffff_ffff, Infinity] as const
 
 const widthFor = (count: number): number => {
@@ -27,7 +27,10 @@ export const countsFor = (length: number, largest: number): CountArray =>
 export class SparseHistogram {
   sumNs = 0
   readonly #octaves: (CountArray | undefined)[] = []
-  /** The largest count that each of them holds; looked at far more often than it changes. */
+  /**
+   * The largest count that the array of each octave can hold. It is read far more often than it
+   * changes.
+   */
   readonly #most: number[] = []
 
   /** @returns how many samples the bucket had before */

@@ -9,7 +9,7 @@ export class SnapshotSum {
   readonly histograms = histogramNames.map(() => new SparseHistogram())
   #atMs = 0
 
-  /** The sum lasts as long as the longest of the snapshots. */
+  /** Adds a snapshot. The sum is as long as the longest of the snapshots. */
   add({ atMs, counters, histograms }: SavedSnapshot): void {
     this.#atMs = Math.max(this.#atMs, atMs)
     for (const [n, name] of counterNames.entries()) this.counters[n]! += counters[name] ?? 0

@@ -1,6 +1,6 @@
 /** Bars for a terminal: as wide as it is, readable without colour, and in ASCII where necessary. */
 
-/** What the text is drawn on. */
+/** What the terminal can show. */
 export interface Canvas {
   columns: number
   /** Whether block characters can be shown. */
@@ -13,7 +13,7 @@ export interface Bar {
   label: string
   /** What the length of the bar stands for; undefined where it is not known. */
   value: number | undefined
-  /** The same in words. */
+  /** The value as text. */
   text: string
 }
 

@@ -36,7 +36,10 @@ export function compareRoundsText(comparison: RoundsComparison, canvas: Canvas):
   return `${first}\n\n${printable(text, { keepLines: true })}\n\n${verdictAlone(said, canvas)}\n`
 }
 
-/** A difference is not a failure: only what was forbidden is, or a run that failed. */
+/**
+ * The verdict. A difference is not a failure; a condition of `--fail-if` that holds, and a run that
+ * failed, are.
+ */
 function saidOf(comparison: RoundsComparison): Said {
   const { noClaimBecause, missed, conditions } = comparison
   const held = conditions.filter(({ held }) => held === 'yes')
@@ -72,7 +75,7 @@ export function comparisonHead(comparison: RoundsComparison): string[] {
 const sideText = ({ address, serve }: SideConditions): string =>
   serve === null ? address : `${address}, served by: ${serve}`
 
-/** What tables show of a figure. */
+/** The cells of a figure in a table. */
 export const figureCells = ({ kind, baseline, value, change, interval }: FigureCompared) => {
   const written = (figure: number | null) => (figure === null ? 'n/a' : formatFigure(kind, figure))
   return {
@@ -98,7 +101,7 @@ function table(figures: readonly FigureCompared[], columns: number): string[] {
 /** From here on changes are written as multiples. */
 const manyTimes = 9
 
-/** Without its sign, with enough digits that it does not read as 0. */
+/** The change without its sign, with enough digits that it is not shown as 0. */
 function sizeText(change: number): string {
   const percent = Math.abs(change) * 100
   const text = percent >= 1 ? percent.toFixed(percent < 99.95 ? 1 : 0) : percent.toPrecision(2)
@@ -127,7 +130,7 @@ const moreText = (rounds: number): string =>
     ? `not even ${formatCount(manyRounds)} more rounds would decide it. Make each longer.`
     : `about ${plural(rounds, 'more round')} would decide it.`
 
-/** What the claims rest on. */
+/** The method behind the claims. */
 export function methodText({ figures, exact, confidence, rounds }: RoundsComparison): string {
   const known = figures.filter(({ unknownBecause }) => unknownBecause === null)
   const names = known.map(({ metric }) => metric).join(', ')

@@ -21,7 +21,7 @@ export interface RoundsComparison {
   subject: SideConditions
   startedAt: string
   reproduce: string
-  /** Rounds that count, and those that were left out because a run was not valid. */
+  /** How many rounds count, and how many were left out because a run was not valid. */
   rounds: number
   leftOut: number
   orderSeed: number
@@ -78,7 +78,9 @@ export function compareRounds(
   }
 }
 
-/** Wrong bytes and failed connections count in a run that is not valid, too. */
+/**
+ * Whether a round is judged. Wrong bytes and failed connections count even if a run is not valid.
+ */
 const isJudged = (round: Round): boolean => isValidRound(round) || failsAnyway(round.subject)
 const isOnCount = ({ check }: Condition): boolean =>
   'objective' in check && check.objective.metric.kind === 'count'
@@ -101,7 +103,7 @@ function judge(
   return ['incomplete', [`${why} A claim needs all ${formatCount(roundsWanted)} rounds.`]]
 }
 
-/** In what the runs differ besides the address. */
+/** The conditions, other than the address, in which the runs differ. */
 export function unlikeIn(rounds: readonly Round[]): string[] {
   const [first] = rounds
   const found = new Set<string>()

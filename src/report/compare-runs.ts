@@ -42,7 +42,7 @@ export interface RunComparison {
   /** Whether they can be compared at all; `failed` if one of them failed by itself. */
   outcome: 'compared' | 'unlike' | 'invalid' | 'failed'
   verdict: 'pass' | 'fail'
-  /** Why nothing is said of whether the difference is chance. */
+  /** Why it is not known whether the difference is chance. */
   noClaimBecause: string
   /** What makes the runs hard to compare, a sentence each. */
   warnings: string[]
@@ -58,7 +58,7 @@ const noClaimBecause =
   'No claim: two runs of the same server differ, too, and a single one of each does not say by ' +
   'how much. For a claim measure them in turn: yodel bench ADDRESS --against ADDRESS --rounds 10.'
 
-/** @param names of the results, in their order: there are two or more */
+/** @param names the names of the results, in their order; there are two or more */
 export function compareRuns(
   results: readonly RunResult[],
   names: readonly string[],
@@ -121,7 +121,7 @@ function change(name: string, before: RunResult, after: RunResult): Change {
   }
 }
 
-/** Why the figures of one run are not to be trusted. */
+/** Why the figures of a run cannot be trusted. */
 function doubts({ valid, invalidBecause, verdict, failedBecause }: RunResult, name: string) {
   const warnings: string[] = []
   if (!valid) warnings.push(`${name} is not valid: ${invalidBecause.join(' ')}`)

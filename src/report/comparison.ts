@@ -7,7 +7,7 @@ import type { EngineComparison, ModelFigure, ModelResult } from './models.ts'
 
 const micros = (us: number) => formatDuration(us / 1e3)
 
-/** What is drawn: figure, title, and how a value is written. */
+/** The figures that are drawn, each with its title, and how a value is written. */
 const pictures: [ModelFigure, title: string, format: (value: number) => string][] = [
   ['servedClients', 'Clients served at the same time', formatCount],
   ['ratePerSecond', 'Echoes per second: longer is better', formatCount],
@@ -89,7 +89,7 @@ export function comparisonJson(comparison: EngineComparison): string {
   )}\n`
 }
 
-/** So that every key is always there. */
+/** Writes null for unknown values, so that every key is always there. */
 const nullForUnknown = (_key: string, value: unknown): unknown => value ?? null
 
 function modelJson(model: ModelResult) {

@@ -11,7 +11,7 @@ import {
 
 /** Ratios nearer to 1 are called the same: a busy machine changes by as much between two runs. */
 const sameWithin = 0.1
-/** With fewer rounds than that nothing is known of their spread. */
+/** With fewer rounds than this their spread is not known. */
 const roundsToJudge = 3
 /** If the load generator has less of its processor left, the rate says little of the server. */
 const generatorBusyShare = 0.9
@@ -57,7 +57,7 @@ function bought(threads: ModelResult, pool: ModelResult | undefined, connections
   return `${text}; the ${pool.label} served ${formatCount(served(pool))}${rest}.`
 }
 
-/** What a thread for each client takes, as far as it is known on this system. */
+/** What a thread for each client costs, as far as this system tells. */
 function cost(threads: ModelResult, loop: ModelResult): string {
   const [mine, others] = [threads, loop].map(model => medianOfRounds(model, 'memoryPerClientBytes'))
   const memory = (bytes: number) => formatSize(Math.max(0, Math.round(bytes)))

@@ -10,7 +10,7 @@ export interface Difference {
   value: string
 }
 
-/** Everything that is to be alike, as it is written. */
+/** All conditions that have to be alike, as text. */
 function conditions(run: RunConditions): Map<string, string> {
   const { machine, versions } = run
   const found = new Map<string, string>([

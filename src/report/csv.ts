@@ -2,7 +2,7 @@
 import type { Interval, RunResult } from './result.ts'
 import { beginnings } from './stage-beginnings.ts'
 
-/** A title for each column, which says the unit, and where the value is. */
+/** The title of each column, which contains the unit, and the function that reads its value. */
 const columns: [title: string, value: (interval: Interval) => number | null][] = [
   ['second', interval => interval.second],
   ['seconds', interval => interval.seconds],
@@ -28,7 +28,7 @@ export function loadCsv({ intervals, stages }: RunResult): string {
     titles.push('stage')
     let number = 0
     for (const [at, begun] of beginnings(intervals, stages).entries()) {
-      // Of several that begin in the same second it is the last.
+      // If several stages begin in the same second, this is the last of them.
       number = begun.at(-1)?.number ?? number
       rows[at]!.push(number)
     }

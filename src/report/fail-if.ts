@@ -13,9 +13,9 @@ export interface ChangeWanted {
 }
 
 export interface Condition {
-  /** As it was written. */
+  /** The text as the user wrote it. */
   text: string
-  /** Against the baseline, or against a value of its own. */
+  /** A condition on the change against the baseline, or on a value. */
   check: ChangeWanted | { objective: Objective }
 }
 
@@ -50,7 +50,7 @@ export function parseCondition(text: string): Condition {
 }
 
 /**
- * Single runs make no claim, so that no change can be shown by them.
+ * Refuses conditions on changes: single runs make no claim, so they cannot show a change.
  * @throws UserError if a condition is one on a change
  */
 export function refuseChanges(conditions: readonly Condition[]): void {
@@ -99,7 +99,7 @@ export function checkRounds(
 
 function checkChange(wanted: ChangeWanted, figure: FigureCompared) {
   const { change, interval, answer, baseline, value, unknownBecause, kind } = figure
-  // A figure that was not measured is not known to be right.
+  // A figure that was not measured may be wrong, so the condition holds.
   if (unknownBecause !== null || change === null)
     return { held: 'yes', measured: unknownBecause ?? 'not known' } as const
   const holds = (of: number) => compare(Math.round(of * 1e9) / 1e9, wanted.operator, wanted.change)
@@ -116,7 +116,7 @@ function checkChange(wanted: ChangeWanted, figure: FigureCompared) {
 export const changeSpan = ([low, high]: readonly [number, number]): string =>
   `${formatChange(low)} to ${formatChange(high)}`
 
-/** 0.157 → `+15.7%`; from ten times as much on it is written so: `12x`. */
+/** 0.157 → `+15.7%`; from tenfold on it is written `12x`. */
 export function formatChange(change: number): string {
   if (change >= 9) return `${formatCount(change + 1)}x`
   const percent = change * 100

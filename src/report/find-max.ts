@@ -23,7 +23,7 @@ export interface Probe {
   p50Us: number | null
   p99Us: number | null
   lost: number
-  /** What a single echo took just before, if the server was not idle again. */
+  /** How long a single echo took just before, if the server was not idle again. */
   echoUs?: number
 }
 
@@ -137,7 +137,7 @@ function remarks(result: FindMaxResult): string[] {
   return found
 }
 
-/** What one probe found, while the search goes on. */
+/** A line for a probe, while the search goes on. */
 export const probeLine = ({ ratePerSecond, held, measuredText }: Probe): string =>
   `${formatRate(ratePerSecond)}: ${measuredText}, ${held ? 'held' : 'missed'}`
 

@@ -16,9 +16,9 @@ export interface Findings {
   /** How much processor time each of the sending threads had. */
   threads: readonly ThreadEffort[]
   openLoop: boolean
-  /** How many short connections were achieved, if there were to be some. */
+  /** How many short connections were achieved, if any were planned. */
   churn?: Pick<Window, 'achieved'> | undefined
-  /** How late they began although there was room: the highest p99 of all threads. */
+  /** How late short connections began although there was room: the highest p99 of all threads. */
   churnLateUs?: number
   countingCorruption: boolean
   /** Whether its messages are datagrams. */
@@ -28,13 +28,13 @@ export interface Findings {
   statuses?: [status: number, count: number][]
   /** Why connections failed, by class, where more is known. */
   reasons?: [name: FailureName, reason: string][]
-  /** Where connections are opened again: in nanoseconds after the end of the warm-up. */
+  /** With --reconnect: the outages, in nanoseconds after the end of the warm-up. */
   outages?: Outage[] | undefined
   limits: ObjectiveLimits
   conditions: RunConditions
 }
 
-/** What objectives decide that would otherwise fail the verdict by itself. */
+/** What objectives allow that would otherwise fail the verdict. */
 export interface ObjectiveLimits {
   /** Whether an objective allows this many lost messages; undefined without such an objective. */
   loss?: (lost: number, planned: number) => boolean

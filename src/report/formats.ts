@@ -19,7 +19,7 @@ const outlineFormats: Record<string, () => Promise<(outline: Outline) => string>
   '.xml': async () => (await import('./junit.ts')).junit,
 }
 
-/** What has a row for each second; a flood keeps no seconds. */
+/** Formats with a row for each second, which a flood cannot have. */
 const formatsOfSeconds: Record<string, () => Promise<Format>> = {
   '.csv': async () => (await import('./csv.ts')).loadCsv,
 }
@@ -37,14 +37,17 @@ const formats = { ...formatsOfSeconds, ...formatsOfAny }
 export const fileEndings = Object.keys(formats).join(', ')
 export const endingsOfAny = Object.keys(formatsOfAny).join(', ')
 
-/** The formats of rounds: the seconds or percentiles of that many runs make no document. */
+/**
+ * The formats of rounds. (The seconds and percentiles of all their runs are too many for a
+ * document.)
+ */
 const roundsFormats: Record<string, () => Promise<RoundsFormat>> = {
   '.html': async () => (await import('./rounds-html.ts')).roundsHtml,
   '.json': json,
   ...outlined(async () => (await import('./rounds-outline.ts')).outlineOfRounds),
 }
 
-/** The same formats of what has an outline, if one says how to make it. */
+/** The formats of outlines, for a result from which an outline can be made. */
 export function outlined<A extends unknown[]>(
   load: () => Promise<(...of: A) => Outline>,
 ): Record<string, () => Promise<(...of: A) => string>> {
@@ -99,7 +102,7 @@ export const directionFormatFor = among(directionFormats, 'A direction')
 export const findMaxFormatFor = among(findMaxFormats, 'A search')
 export const loadedFormatFor = among(loadedFormats, 'Latency under load')
 
-/** The same of a result. */
+/** Loads the format of a result, by the name of the file. */
 export function formatFor(path: string): () => Promise<Format> {
   const ending = endingOf(path)
   const format = Object.hasOwn(formats, ending) ? formats[ending] : undefined

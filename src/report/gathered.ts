@@ -18,7 +18,7 @@ import { summarize } from './summarize.ts'
 export interface Gathered {
   /** At the end of the run. */
   total: Snapshot
-  /** What each thread that sent found out. */
+  /** The findings of each sending thread. */
   threadResults: readonly ThreadResult[]
   intervals: Interval[]
   /** Each stage of a load whose rate changes, whether it began or not. */
@@ -73,7 +73,7 @@ function findingsOf(
   }
 }
 
-/** After the beginning of the window that all threads share. */
+/** The outages of all threads, after the beginning of their common window. */
 function outagesOf(threadResults: readonly ThreadResult[]): Outage[] {
   const fromNs = Math.min(...threadResults.map(({ log }) => log.fromNs))
   return threadResults.flatMap(({ log, outages = [] }) =>

@@ -2,9 +2,9 @@
 
 /** How much processor time one sending thread had, or all of them; null where it is not known. */
 export interface ThreadFigures {
-  /** Share of a processor that it used, not counting busy waiting. */
+  /** The share of a processor that the thread used, without busy waiting. */
   cpuShare: number | null
-  /** Shares of its time: on a processor (busy waiting too), and in the queue for one. */
+  /** The shares of its time on a processor (with busy waiting), and in the queue for one. */
   onCpuShare: number | null
   queuedShare: number | null
   /** When it was held up: seconds after the beginning of the window, and how long. */
@@ -18,7 +18,7 @@ export interface TouchedSamples {
   less: [us: number, count: number][]
 }
 
-/** The distributions for which that is known. */
+/** The distributions for which these samples are known. */
 export type TouchedName = 'responseUs' | 'serviceUs' | 'connectUs' | 'churnUs'
 
 /** A figure that is partly the generator's: the true value lies between these two. */
@@ -29,13 +29,13 @@ export interface OwnFigure {
   bound: number
 }
 
-/** The load generator itself; older files have no more than the first. */
+/** The figures of the load generator itself; older files have only the first. */
 export interface GeneratorFigures extends Partial<Omit<ThreadFigures, 'cpuShare'>> {
   /** The share of the busiest thread; the shares that follow are means over all threads. */
   cpuShare: number | null
   threads?: ThreadFigures[]
   touched?: Partial<Record<TouchedName, TouchedSamples>>
   own?: OwnFigure[]
-  /** It was the limit: the server may do more. */
+  /** The generator was the limit: the server may do more. */
   limited?: true
 }

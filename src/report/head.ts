@@ -22,7 +22,7 @@ const optionsOf = (result: RunResult): Named => result.run.options
 export const isOpenLoop = (result: RunResult): boolean =>
   typeof optionsOf(result).ratePerSecond === 'number'
 
-/** On one line if it fits; else the title, and what belongs below it. */
+/** The head on one line if it fits; else a title, and the lines below it. */
 export function headLines(result: RunResult, canvas: Canvas): { title: string[]; parts: string[] } {
   const { command, address } = result.run
   const parts = partsOf(result)

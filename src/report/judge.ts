@@ -17,7 +17,7 @@ export function judge(
         const first = firstMissed(expectation.objective)
         return `${missedText(expectation)}${first ? ` It was first missed in ${first}.` : ''}`
       })
-  // It held over the whole run, but not in a stage.
+  // The objective held over the whole run, but not in a stage.
   for (const { objective, held } of expectations) {
     const first = held ? firstMissed(objective) : undefined
     if (first) result.notes.push(`${objective} held in all, but was first missed in ${first}.`)

@@ -31,7 +31,7 @@ export function ladder(buckets: Buckets): Rung[] {
   return found
 }
 
-/** A line for each percentile, with the number of samples above it: what it rests on. */
+/** A line for each percentile, with the number of samples above it, which shows how sure it is. */
 export function ladderBlock(name: string, buckets: Buckets, { columns }: Canvas): string[] {
   const rows = ladder(buckets).map(({ percent, us, above }) => [
     `${percent} %`,
@@ -51,7 +51,7 @@ export interface Bin {
 }
 
 const binCount = 11
-/** Closer than that, two limits would look the same with three digits. */
+/** The least ratio of two limits: closer ones would look the same with three digits. */
 const leastRatio = 1.05
 
 /** Bins that are equally wide on a logarithmic scale, with round limits. */

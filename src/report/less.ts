@@ -1,8 +1,11 @@
-/** The other bound of each figure of a result: without the time that the generator lost. */
+/** The figures of a result without the time that the generator lost, as bounds of the true ones. */
 import { countOf, ranked, supported, type Buckets } from './rank.ts'
 import type { ChurnFigures, Distribution, RunResult, TouchedSamples } from './result.ts'
 
-/** It has sent something, so that it was not held up all the time, whatever the system counts. */
+/**
+ * The largest share that counts as lost: the generator has sent something, so it was not held up
+ * all the time.
+ */
 const mostLost = 0.999
 
 /** The share of the time in which the generator was held up; 0 if it is not known. */
@@ -14,8 +17,8 @@ function lostShare({ generator, seconds, run }: RunResult): number {
 }
 
 /**
- * The result without the generator's share: lower bounds of the times, and the rate at the same
- * pace. Without such a share the figures are the same.
+ * The result without the hold-up: lower bounds of the times, and the rate at the same pace. If the
+ * generator was never held up, the figures are the same.
  */
 export function withoutOwn(result: RunResult): RunResult {
   const { generator, rates, churn } = result
@@ -37,13 +40,13 @@ export function withoutOwn(result: RunResult): RunResult {
   }
 }
 
-/** The same of short connections. */
+/** The rate of short connections without the hold-up. */
 function mostOfChurn({ planned, achieved }: ChurnFigures, lost: number): Partial<ChurnFigures> {
   if (achieved === undefined || lost === 0) return {}
   return { achieved: Math.min(planned, achieved / (1 - lost)) }
 }
 
-/** The rate if it had gone on at the same pace in the lost time; never more than the plan. */
+/** The rate if the generator had kept its pace in the lost time, too; never more than the plan. */
 function mostPerSecond(result: RunResult): number | null {
   const { plannedPerSecond, achievedPerSecond } = result.rates
   if (achievedPerSecond === null) return null

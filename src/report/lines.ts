@@ -5,13 +5,13 @@ import { printable } from '../vocabulary/text.ts'
 /** Labels are in a column of this width, with what they label to the right of it. */
 export const labelColumns = 14
 
-/** What the text is drawn on: nothing is made for less than 40 columns. */
+/** The terminal with at least 40 columns: no text is made for fewer. */
 export const usable = ({ columns, ...canvas }: Canvas): Canvas => ({
   ...canvas,
   columns: Math.max(40, Math.floor(columns)),
 })
 
-/** As this terminal can show it, without anything that could move its cursor. */
+/** Text as this terminal can show it, without control characters. */
 export function shown(text: string, { unicode }: Canvas): string {
   const safe = printable(text)
   if (unicode) return safe
@@ -20,7 +20,7 @@ export function shown(text: string, { unicode }: Canvas): string {
     .replaceAll(/[^ -~]/gu, character => `\\u{${character.codePointAt(0)!.toString(16)}}`)
 }
 
-/** Broken between words; a word that is longer than a line is cut. */
+/** Breaks text between words; a word that is longer than a line is cut. */
 export function paragraph(text: string, columns: number, canvas: Canvas): string[] {
   const cut = (line: string) =>
     Array.from({ length: Math.ceil(line.length / columns) }, (_, n) =>
@@ -29,7 +29,9 @@ export function paragraph(text: string, columns: number, canvas: Canvas): string
   return wrap(shown(text, canvas), columns).flatMap(cut)
 }
 
-/** Joined by commas, broken only between parts (unless one is longer than a line). */
+/**
+ * Joins parts by commas, and breaks lines only between parts (unless a part is longer than a line).
+ */
 export function flow(parts: string[], columns: number, canvas: Canvas): string[] {
   const lines: string[] = []
   for (const [index, part] of parts.entries()) {
@@ -54,7 +56,7 @@ export const listing = (label: string, parts: string[], canvas: Canvas): string[
 export interface Column {
   title: string
   cells: string[]
-  /** If not all fit, the highest ones are left out. */
+  /** If not all columns fit, those with the highest rank are left out. */
   rank: number
 }
 

@@ -6,7 +6,7 @@ import type { Canvas } from './bars.ts'
 import { printable } from '../vocabulary/text.ts'
 import { supported } from './rank.ts'
 
-/** What is to be done. Without a limit the duration or the count is Infinity. */
+/** What the load is to do. Without a limit the duration or the count is Infinity. */
 export interface LoadAbout {
   address: string
   connections: number
@@ -15,7 +15,7 @@ export interface LoadAbout {
   count: number
   /** For a load whose rate changes. */
   stages?: readonly { text: string; ms: number }[] | undefined
-  /** When it begins, in milliseconds since 1970, if that was said. */
+  /** When it begins, in milliseconds since 1970, if that was given. */
   startAtMs?: number
 }
 
@@ -39,17 +39,23 @@ export interface LoadView {
   p50Ns: number
   p99Ns: number
   errors: Record<FailureName, number>
-  /** Where they are counted. */
+  /** Corrupt bytes, if they are counted. */
   corruptedBytes: number
   deferred: number
-  /** Where broken connections are opened again: how often, and those without an echo now. */
+  /**
+   * With --reconnect: how often connections were opened again, and how many are without an echo
+   * now.
+   */
   reconnects: number
   out: number
   /** The rate in each column of the chart, the newest last. */
   rates: readonly number[]
 }
 
-/** The time over which rate and times are taken: less is noise, more is the past. */
+/**
+ * The time over which rate and times are computed. A shorter one would be noisy, a longer one would
+ * lag.
+ */
 const windowMs = 1_000
 export const chartColumnMs = 500
 const chartColumnsMax = 500
@@ -57,7 +63,7 @@ const chartColumnsMax = 500
 const slackMs = 50
 export const linesMax = 4
 
-/** Makes what is shown out of snapshots that are taken several times a second. */
+/** Computes the view from snapshots that are taken several times a second. */
 export class LoadWatch {
   readonly #about: LoadAbout
   /** The snapshots of the last second, the oldest first. */
@@ -139,13 +145,13 @@ export function loadLines(view: LoadView, { columns, unicode }: Canvas): string[
     ? [...headLines(view, drawn), ...flow(figures(view, width), width)]
     : [waiting[phase]]
   const bounded = about.durationMs !== Infinity || about.count !== Infinity
-  // Where something went wrong, its words need the room more.
+  // If something went wrong, its text needs the room more than the chart.
   if (begun && bounded && view.rates.length > 0 && lines.length < linesMax)
     lines.push(chart(view.rates, drawn))
   return lines.slice(0, linesMax).map(line => line.slice(0, width).trimEnd())
 }
 
-/** The progress: a bar where there is an end, else the time and the chart. */
+/** The progress: a bar if the load has an end, else the time and the chart. */
 function headLines({ about, phase, ...view }: LoadView, canvas: Canvas): string[] {
   const { warmupMs, durationMs, count } = about
   if (phase === 'ending') {
@@ -204,7 +210,7 @@ function failures(errors: Record<FailureName, number>, narrow: boolean): string 
   return `errors ${formatCount(all)}${narrow || all === 0 ? '' : ` (${names.join(', ')})`}`
 }
 
-/** As many on a line as there is room for. */
+/** Puts as many parts on a line as there is room for. */
 function flow(parts: string[], width: number): string[] {
   const lines: string[] = []
   for (const part of parts) {

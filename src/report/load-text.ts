@@ -44,7 +44,7 @@ export function loadText(result: RunResult, options: Canvas): string {
   return texts.join('\n')
 }
 
-/** How much of it, in addition to the messages. */
+/** Lines for amounts other than messages. */
 function amounts(result: RunResult, canvas: Canvas): string[] {
   const { messages, bytes, churn, datagrams, http, corruption, rates } = result
   const byteParts = [`${formatSize(bytes.sent)} out`, `${formatSize(bytes.received)} back`]
@@ -72,7 +72,7 @@ function amounts(result: RunResult, canvas: Canvas): string[] {
   return lines
 }
 
-/** The plan was not kept: a line of its own for each. */
+/** A line for each plan (messages, short connections) that was not kept. */
 function behind(result: RunResult, canvas: Canvas): string[] {
   return [shortfall(result), churnShortfall(result)].flatMap(short =>
     short === undefined ? [] : paragraph(short, canvas.columns, canvas),
@@ -120,7 +120,7 @@ function times(result: RunResult, canvas: Canvas): string[] {
     const times = distributionIn(result, `${name}Us`)
     if (times) rows.push([name, times])
   }
-  // Older results have it only there.
+  // Older results have the distribution only in `churn`.
   if (churn && !distributionIn(result, 'churnUs')) rows.push(['churn', churn.durationUs])
   const measured = rows.filter(([, { count }]) => count > 0)
   const none = responseUs.count === 0 ? labelled(rows[0]![0], ['no sample']) : []

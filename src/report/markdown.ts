@@ -43,7 +43,10 @@ function table(head: readonly string[], rows: readonly (readonly string[])[]): s
 /** Text that cannot be taken for marks, a mention or HTML: in Markdown each sign may be escaped. */
 const plain = (text: string): string => printable(text).replaceAll(/[\\`*_[\]<>|~&#@!]/g, '\\$&')
 
-/** As it is, between more backticks than it has itself; in a table a bar has to be escaped. */
+/**
+ * The text unchanged, between more backticks than it contains. (In a table a bar has to be
+ * escaped.)
+ */
 function code(text: string): string {
   const safe = printable(text).replaceAll('|', '\\|')
   const quotes = '`'.repeat(longestOf(safe) + 1)

@@ -24,27 +24,27 @@ interface Kept extends Pick<RunResult, 'seconds' | 'valid' | 'invalidBecause' | 
   row: PartFigures
 }
 
-/** What is known of the parts beyond what is in them. With agents, the coordinator tells it. */
+/** What is known of the parts, but not contained in them; with agents, by the coordinator. */
 export interface KnownOfParts {
   noun: 'Slice' | 'Agent'
-  /** What the row of a slice has, too. */
+  /** Further columns of the row of a slice. */
   row: (slice: number, name: string) => Partial<PartFigures>
   /** Slices that are not whole, for a known reason. */
   broken: ReadonlySet<number>
   /** Why the whole result is not valid. */
   because: readonly string[]
   notes: readonly string[]
-  /** The series of the result, where it is not to be made of the series of the parts. */
+  /** The series of the result, if it is not made of the series of the parts. */
   intervals?: Interval[] | undefined
-  /** What to do where they did not begin together. */
+  /** What to do if the parts did not begin together. */
   advice: string
 }
 
 /**
  * Adds the results of slices: buckets and counters, never averages. What is missing makes the
  * result invalid.
- * @param names of their files, for messages and rows
- * @throws UserError if they do not belong together, or one is not a result of a slice
+ * @param names the names of their files, for messages and rows
+ * @throws UserError if they do not belong together, or if one is not the result of a slice
  */
 export function merge(results: readonly RunResult[], names?: readonly string[]): RunResult {
   const merger = new Merger()
@@ -69,10 +69,10 @@ interface SumOfStage {
   passed: SnapshotSum
 }
 
-/** Adds parts as they come, in any order, and lets go of them. */
+/** Adds parts as they come, in any order, and does not keep them. */
 export class Merger {
   readonly #kept: Kept[] = []
-  /** What the first said, and the conditions of the lowest slice. */
+  /** The load of the first part, and the conditions of the lowest slice. */
   #first: ComparedPart | undefined
   #lowest: { slice: number; run: RunConditions } | undefined
   #threads = 0
@@ -85,7 +85,7 @@ export class Merger {
     return this.#kept.length
   }
 
-  /** @throws UserError if it does not belong to the others, or is not a result of a slice */
+  /** @throws UserError if the result does not belong to the others, or is not that of a slice */
   add(result: RunResult, name: string): void {
     const part = partIn(result, name)
     const { slice, of, startedMs, startErrorMs, connections } = part
@@ -280,7 +280,7 @@ function apart(
   return reasons
 }
 
-/** @param because why the whole is not valid; if there is a reason, those of slices are left out */
+/** @param because why the whole is not valid; with a reason, those of slices are left out */
 const invalid = (
   parts: readonly Kept[],
   because: readonly string[],

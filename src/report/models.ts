@@ -16,7 +16,7 @@ export interface ModelRound {
   cpuPerEchoUs: number | undefined
   /** What the server's private memory grew by, for each client that it served. */
   memoryPerClientBytes: number | undefined
-  /** From its start to its ready line. */
+  /** The time from the start of the server to its ready line. */
   startMs: number
   /**
    * Without load: from the first connection until the last of the clients that were served had its
@@ -32,7 +32,7 @@ export interface ModelRound {
 export type ModelFigure = Exclude<keyof ModelRound, 'failures'>
 
 export interface Model {
-  /** As `--models` takes it. */
+  /** The name for `--models`. */
   name: string
   label: string
   engine: EngineName
@@ -41,9 +41,9 @@ export interface Model {
 
 export interface ModelResult extends Model {
   rounds: ModelRound[]
-  /** Why there are none, or not as many as were asked for. */
+  /** Why the model has no rounds, or fewer than wanted. */
   unavailable?: string
-  /** Whether that was a failure, rather than a refusal. */
+  /** Whether the reason was a failure, and not a refusal. */
   failed?: boolean
 }
 

@@ -29,11 +29,11 @@ export const operators = ['<', '<=', '>', '>=', '='] as const
 export type Operator = (typeof operators)[number]
 
 export interface Objective {
-  /** As it was written. */
+  /** The text as the user wrote it. */
   text: string
   metric: Metric
   operator: Operator
-  /** In the unit of the metric. */
+  /** The limit in the unit of the metric. */
   limit: number
 }
 
@@ -230,7 +230,7 @@ export function missedText({ objective, measured, measuredText }: ObjectiveResul
   return `Expected ${objective}, ${was}.`
 }
 
-/** What objectives decide: how much may be lost, and which rate is enough. */
+/** What the objectives allow: how many messages may be lost, and which rate is enough. */
 export function limitsOf(texts: readonly string[]): ObjectiveLimits {
   const objectives = texts.map(parseObjective)
   const on = (...names: string[]) => objectives.filter(({ metric }) => names.includes(metric.name))
@@ -244,7 +244,7 @@ export function limitsOf(texts: readonly string[]): ObjectiveLimits {
   return { loss, rate }
 }
 
-/** As people write it, with enough digits to differ from the limit unless it is equal. */
+/** The measured value as text, with enough digits to differ from the limit, unless it is equal. */
 function besides(kind: FigureKind, measured: number, limit: number): string {
   const text = formatFigure(kind, measured)
   // `5.00ms` and `5ms` are read as the same.

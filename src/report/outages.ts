@@ -6,11 +6,11 @@ import { micros } from './ladder.ts'
 import { entry, listing, table } from './lines.ts'
 import type { OutageRow, OutageFigures, RunResult } from './result.ts'
 
-/** With more, those that lie nearest to one another are shown as one. */
+/** The most rows. If there are more, rows with the least time between them are joined. */
 const rowsMax = 100
 const textRowsMax = 20
 
-/** @param outages of all connections, in nanoseconds after the end of the warm-up */
+/** @param outages the outages of all connections, in nanoseconds after the end of the warm-up */
 export function outageFigures(outages: readonly Outage[], reconnects: number): OutageFigures {
   const rows = atMost(rowsMax, overlapping(outages))
   const lost = rows.reduce((sum, outage) => sum + outage.lost, 0)
@@ -37,7 +37,7 @@ export const classesText = (classes: Classes): string =>
     .map(([name, n]) => `${name} ${formatCount(n)}`)
     .join(', ')
 
-/** If nothing broke, a line says so, too. */
+/** The lines about outages, or a line that says that nothing broke. */
 export function outageLines({ outages }: RunResult, canvas: Canvas): string[] {
   if (!outages) return []
   const { reconnects, lost, rows } = outages
@@ -88,7 +88,7 @@ export function outageTable({ outages }: RunResult, canvas: Canvas): string[] {
     : lines
 }
 
-/** After the end of the warm-up. */
+/** Seconds after the end of the warm-up, as text. */
 export const secondsText = (seconds: number | null): string =>
   seconds === null ? '-' : `${seconds.toFixed(2)}s`
 

@@ -7,7 +7,7 @@ import { standing, type Standing } from './standing.ts'
 
 /** Something that holds or does not hold. `told`: it is neither right nor wrong. */
 export interface Case {
-  /** The same in each run, so that runs can be compared by it. */
+  /** The name, which is the same in each run, so that CI can compare runs. */
   name: string
   outcome: 'held' | 'missed' | 'invalid' | 'not asked' | 'told'
   /** What was measured, or why not; may be empty. */
@@ -15,7 +15,7 @@ export interface Case {
 }
 
 export interface Outline {
-  /** `yodel bench`, and of what. */
+  /** The command and its address. */
   command: string
   address: string
   standing: Standing
@@ -25,18 +25,18 @@ export interface Outline {
   /** The figures that people look at first, each with its name. */
   figures: [name: string, value: string][]
   notes: string[]
-  /** What to type to do the same again; '' where nothing says it. */
+  /** The command that repeats it; '' if there is none. */
   reproduce: string
   /** ISO 8601. */
   startedAt: string
   seconds: number
 }
 
-/** What was sent, came back and took how long. */
+/** The outline of a run. */
 export function outlineOfRun(result: RunResult): Outline {
   const { run, seconds, expectations, notes } = result
   const ofObjectives = expectations.map(missedText)
-  // In which stage it was missed first may follow.
+  // The stage in which the objective was missed first may follow.
   const others = (reasons: readonly string[]) =>
     reasons.filter(reason => !ofObjectives.some(start => reason.startsWith(start)))
   const [failed, invalid] = [others(result.failedBecause), others(result.invalidBecause)]

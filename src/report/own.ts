@@ -9,12 +9,16 @@ import { formatFigure, parseMetric } from './objective.ts'
 import { churnShortfall, shortfall } from './reasons.ts'
 import type { OwnFigure, RunResult } from './result.ts'
 
-/** A figure is the generator's own if the generator's share in the figure is larger than this. */
+/** A figure is the generator's own if the hold-up has changed it by more than this share. */
 export const ownShare = 0.1
-/** A share of the generator that is not negligible: in a percentile, and in a single time (max). */
+/**
+ * From this change on a figure makes the run INVALID: of a percentile, and of a single time (max).
+ */
 const graveUs = 10_000
 const graveMaxUs = 80_000
-/** The same in a rate, if stalls took at least this long: any thread waits now and then. */
+/**
+ * The same limit for a rate, if stalls took at least this long. (Any thread waits now and then.)
+ */
 const graveLostShare = 0.25
 const graveLostSeconds = 0.05
 
@@ -22,7 +26,7 @@ const graveLostSeconds = 0.05
 const ofChurn = ['churn.', 'connect.']
 const names = ['p50', 'p90', 'p99', 'p99.9', 'p99.99', 'p99.999', 'max', 'mean']
 
-/** Marks these figures, and judges whether the run as a whole is not valid because of them. */
+/** Marks these figures, and decides whether they make the run INVALID. */
 export function judgeOwn(result: RunResult): void {
   if (result.run.command === 'flood') return
   const own = ownFigures(result)
@@ -34,7 +38,7 @@ export function judgeOwn(result: RunResult): void {
   if (isShortOfChurn || own.some(figure => isGrave(figure, result)))
     result.invalidBecause.push(because)
   else result.notes.push(because)
-  // The generator itself is why the plan was not kept.
+  // The plan was not kept because of the generator.
   const short = own.some(({ figure }) => figure === 'rate') ? shortfall(result) : undefined
   const shorts = [short, isShortOfChurn && churnShortfall(result)]
   result.failedBecause = result.failedBecause.filter(reason => !shorts.includes(reason))
@@ -88,7 +92,7 @@ function sentence(result: RunResult, own: readonly OwnFigure[]): string {
   )
 }
 
-/** `p99 at least 1.2ms`, `rate 30,000/s at the same pace`: a rate has no sure bound. */
+/** `p99 at least 1.2ms`, `rate 30,000/s at the same pace` (a rate has no certain bound). */
 export function boundText({ figure, bound }: OwnFigure): string {
   const { kind } = parseMetric(figure)
   const text = formatFigure(kind, bound)
@@ -114,7 +118,7 @@ const remedy = (result: RunResult): string =>
     ? 'Stop the other programs on its processors, or give it a processor of its own.'
     : 'It was stopped, or other programs on this machine kept it from its processor.'
 
-/** What the mark means, and what the marked figures are without the share of the generator. */
+/** What the mark means, and what the marked figures are without the hold-up. */
 export function ownParts({ generator }: RunResult): string[] {
   const told = (generator.own ?? []).filter(({ figure }) => !/mean|^(service|connect)/.test(figure))
   const [first, ...rest] = told.map(boundText)

@@ -1,12 +1,12 @@
 /** The form of the section `part` in the result of a slice, which `merge` reads. docs/parts.md */
 import type { SavedHistogram, SavedSnapshot } from '../metrics/saved.ts'
 
-/** Changes with everything that a merge reads. */
+/** The format, which changes whenever the content that a merge reads changes. */
 export const partFormat = 'yodel-part-1'
 
 export interface PartSection {
   format: typeof partFormat
-  /** `slice` 2 `of` 5 is the second of five. */
+  /** With `slice` 2 and `of` 5 it is the second of five slices. */
   slice: number
   of: number
   /** The connections of this slice; the options are those of the whole load. */
@@ -58,10 +58,16 @@ export interface PartFigures {
 export interface AgentFigures {
   name: string
   latenessP99Us: number | null
-  /** How far off its clock may be from that of the coordinator, from what it was found to be. */
+  /** By how much the measured offset of its clock may be wrong. */
   clockErrorMs: number
-  /** It was lost: in seconds after the end of the warm-up, when its last counts were taken. */
+  /**
+   * If the agent was lost: when its last counts were taken, in seconds after the end of the
+   * warm-up.
+   */
   lostSecond?: number
-  /** How many messages of its plan came after that, as far as the plan says: nothing is known. */
+  /**
+   * How many messages of its plan were due after that, if the plan says so. It is not known what
+   * became of them.
+   */
   unknown?: number | null
 }

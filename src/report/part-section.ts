@@ -49,7 +49,7 @@ export function partFrom(
   }
 }
 
-/** The result of the slice by itself. Objectives are not judged: they are for the whole load. */
+/** The result of only this slice. Objectives are not judged: they are for the whole load. */
 export function resultOfPart(
   part: PartSection,
   gathered: Gathered,
@@ -98,7 +98,7 @@ function checked(threadResult: ThreadResult): ThreadResult {
   return threadResult
 }
 
-/** What JSON has no form for gets a name: `$infinity`, `$map`, `$bytes` in hex, `$sparse`. */
+/** Encodes values for which JSON has no form: `$infinity`, `$map`, `$bytes` in hex, `$sparse`. */
 function encode(value: unknown): unknown {
   if (value === Infinity) return { $infinity: true }
   if (value instanceof Map) return { $map: [...value] }
@@ -112,7 +112,7 @@ function encode(value: unknown): unknown {
   return mapped(value, encode)
 }
 
-/** More than any log has. */
+/** The longest list that is accepted: no log is as long. */
 const lengthMax = 1_000_000
 
 function decode(value: unknown): unknown {

@@ -28,7 +28,7 @@ export const isDistribution = record({
   ...each(figures, isNumberOrNull),
 })
 
-/** The first key whose value has another form than its own; undefined if none has. */
+/** The first key whose value has the wrong form; undefined if there is none. */
 export const brokenKey = (
   value: unknown,
   predicates: Record<string, Predicate>,

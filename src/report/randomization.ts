@@ -63,10 +63,13 @@ function drawnSubsetMeans(values: readonly number[], seed: number): Float64Array
   return means
 }
 
-/** What differs by less is a rounding of binary floating point. */
+/** Values that differ by less than this differ only by rounding. */
 const rounding = 1e-12
 
-/** The probability of a mean so far from the shift, or farther, if the signs were chance. */
+/**
+ * The probability of a mean at least as far from the shift as the measured one, if the signs are
+ * chance.
+ */
 export function pValue({ subsetMeans }: SignFlips, shift = 0): number {
   const below = countUpTo(subsetMeans, shift + rounding)
   const above = subsetMeans.length - countUpTo(subsetMeans, shift - rounding)
@@ -95,7 +98,7 @@ export function intervalOf({ subsetMeans }: SignFlips, level: number): [number, 
 export const fewestPairs = (level: number): number => Math.ceil(Math.log2(2 / level) - 1e-9)
 
 export interface Tested {
-  /** At which it was tested. */
+  /** The level at which a figure was tested. */
   level: number
   rejected: boolean
 }
@@ -123,8 +126,8 @@ export function holm(ps: readonly number[], level: number): Tested[] {
 const power = 0.8
 
 /**
- * About how many pairs it takes until the interval ends closer to the mean than `distance`, in most
- * experiments, if the differences spread as they did here.
+ * About how many pairs are needed so that in most experiments the interval ends closer to the mean
+ * than `distance`, if the differences spread as they did here.
  */
 export function pairsNeeded(spread: number, distance: number, level: number): number {
   const z = normalQuantile(1 - level / 2)

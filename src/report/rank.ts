@@ -2,7 +2,9 @@
 
 export type Buckets = readonly (readonly [us: number, count: number])[]
 
-/** With fewer samples beyond a percentile, single ones decide it. */
+/**
+ * The fewest samples that must lie beyond a percentile: with fewer, single samples would decide it.
+ */
 export const leastBeyond = 10
 
 /** 0.7 * 10 is more than 7 in binary floating point, and its ceiling would be 8. */
@@ -19,7 +21,10 @@ export function supported(quantile: number, count: number): boolean {
   return (quantile > 0.5 ? count - rank : rank - 1) >= leastBeyond
 }
 
-/** The fewest samples that support it; Infinity for what is not a percentile but the maximum. */
+/**
+ * The fewest samples that support a quantile; Infinity for 1, which is the maximum and not a
+ * percentile.
+ */
 export function fewestSamples(quantile: number): number {
   if (quantile === 0.5) return 1
   const beyond = quantile > 0.5 ? 1 - quantile : quantile

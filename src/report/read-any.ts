@@ -9,8 +9,8 @@ import type { Rounds } from './rounds.ts'
 export type Saved = RunResult | Rounds | OfDirections
 
 /**
- * @param name of the file, for the message
- * @throws UserError if it is none, or of another format
+ * @param name the name of the file, for the message
+ * @throws UserError if it is not such a document, or has another format
  */
 export function readAny(text: string, name: string): Saved {
   const value = parsed(text, name)

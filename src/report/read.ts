@@ -17,7 +17,7 @@ import { record, isText, type Predicate } from './predicates.ts'
 
 const bucket: Predicate = value => listOf(isNumber)(value) && (value as unknown[]).length === 2
 
-/** The form of a slice; what lies deeper is checked where it is read. */
+/** The form of a slice. Nested values are checked by the code that reads them. */
 const partShape = record({
   format: isText,
   ...each(['slice', 'of', 'connections', 'startedMs'], isNumber),
@@ -54,7 +54,7 @@ const wrongShape = record({
 const ownShape = record({ figure: isText, measured: isNumber, bound: isNumber })
 const sizeShape = record(each(['minBytes', 'maxBytes', 'weight'], isNumber))
 
-/** What others compute with; a result may have more. */
+/** The keys that other code computes with. A result may have more. */
 const shapes: Record<string, Predicate> = {
   valid: isFlag,
   invalidBecause: listOf(isText),
@@ -114,7 +114,7 @@ const roundShapes: Record<string, Predicate> = {
 export const remedy = "Save a result with 'yodel bench --json > FILE'."
 
 /**
- * @param name of the file, for the message
+ * @param name the name of the file, for the message
  * @throws UserError if it is neither a result nor rounds, or of another format
  */
 export function readDocument(text: string, name: string): RunResult | Rounds {
@@ -183,7 +183,7 @@ function checkRounds(value: unknown, name: string): Rounds {
     const second = sides.find(side => side !== round.first)!
     for (const side of [round.first, second]) {
       const startedMs = Date.parse(round[side].run.startedAt)
-      // What was put together of runs from other times is not an experiment.
+      // Runs from other times, put together by hand, are not an experiment.
       if (!(startedMs >= lastMs))
         throw usageError(`${name} is damaged: its rounds were not measured in turn.`, roundsRemedy)
       lastMs = startedMs

@@ -4,11 +4,11 @@ import type { Findings } from './findings.ts'
 import { leastBeyond } from './rank.ts'
 import type { RunResult } from './result.ts'
 
-/** Where the cause is not the server. */
+/** What to try for failures whose cause is not the server. */
 const hints: Record<string, string> = {
   noDescriptors: ' The generator had none left: raise `ulimit -n`.',
 }
-/** Where no connection at all can be made, the run does not begin. */
+/** The hint if ports run out. (If no connection at all can be made, the run does not begin.) */
 const portsGone = ' The generator had no port left for that server: see --source.'
 
 const hintFor = (name: string, cause: string): string =>
@@ -62,7 +62,7 @@ export function failureReasons(result: RunResult, findings: Findings): string[] 
   if (shortOfChurn !== undefined) reasons.push(shortOfChurn)
   const unfinished = churn ? churn.planned - churn.completed : 0
   if (unfinished > 0) reasons.push(`${plural(unfinished, 'short connection')} did not get through.`)
-  // However many messages may be lost: here none was seen to be right.
+  // Even if any number of messages may be lost: here not a single one came back right.
   if (reasons.length === 0 && messages.planned > 0 && messages.received === 0)
     reasons.push('Nothing came back.')
   return reasons
@@ -74,7 +74,10 @@ function why(wanted: string, { reasons = [] }: Findings): string {
   return reason === undefined ? '' : ` (${reason})`
 }
 
-/** The counts are without the warm-up, and show nothing of what happened there. */
+/**
+ * The sentence for a run without any measured message. (Failures in the warm-up are not in its
+ * counts.)
+ */
 function nothingMeasured({ errors, run }: RunResult): string {
   const failed = Object.values(errors).some(count => count > 0)
   if (!failed || !(Number(run.options.warmupMs) > 0)) return 'Nothing was measured.'
@@ -89,7 +92,7 @@ const statusReasons = ({ http }: RunResult): string[] =>
 /** Why the rate of a window with a count is not known. */
 export const rateUnknown = `it takes ${leastBeyond} replies, and a window as long as a round trip`
 
-/** The ends of a window account for a rate this far below the plan. */
+/** A rate may be this much below the plan because of the ends of the window. */
 const shortShare = 0.01
 const shortMessages = 10
 const isShort = (planned: number, achieved: number): boolean =>
@@ -112,7 +115,10 @@ export function churnShortfall({ churn, seconds, run }: RunResult): string | und
   return `Achieved ${did} of ${due} short connections planned.`
 }
 
-/** Whether a connection failed before the end: what was due on it afterwards was never sent. */
+/**
+ * Whether a connection failed before the end, so that messages due on it afterwards were never
+ * sent.
+ */
 const hasBroken = (errors: RunResult['errors']): boolean =>
   Object.entries(errors).some(([name, count]) => name !== 'unanswered' && count > 0)
 
@@ -122,11 +128,11 @@ const hasBroken = (errors: RunResult['errors']): boolean =>
  */
 function lossReasons({ messages, datagrams, rates, errors }: RunResult): string[] {
   const { planned, sent, received, unfinished } = messages
-  // Another sentence tells of wrong datagrams.
+  // Wrong datagrams have a sentence of their own.
   const { lost, late } = datagrams ?? { lost: sent - received - unfinished, late: 0 }
   const reasons = []
   const unsent = planned - sent
-  // Without a plan there is no time at which it should have been.
+  // In a closed loop no time was planned.
   const inTime =
     rates.plannedPerSecond === null
       ? ''

@@ -53,19 +53,21 @@ export interface Interval {
 export interface StageFigures {
   /** As it was written. */
   stage: string
-  /** By the plan: when it began, in seconds after the end of the warm-up, and how long it was. */
+  /**
+   * When the stage began by the plan, in seconds after the end of the warm-up, and how long it was.
+   */
   second: number
   seconds: number
   planned: number
-  /** By the clock. */
+  /** Messages that were sent during the stage, by the clock. */
   sent: number
   received: number
   /** Failures of all classes, by the clock; those of the drain are of the last stage. */
   errors: number
-  /** Replies to its messages that came in an interval of its length. */
+  /** Replies to its messages, per second, in an interval as long as the stage. */
   ratePerSecond: number
   responseUs: Distribution
-  /** Which objectives it did not hold, and what was measured. */
+  /** The objectives that were missed in the stage, and what was measured. */
   missed: { objective: string; measuredText: string }[]
 }
 
@@ -85,15 +87,15 @@ export interface FirstWrong {
 
 /** What became of datagrams, the warm-up left out. */
 export interface DatagramFigures {
-  /** Sent, and never came back. */
+  /** Datagrams that were sent, and never came back. */
   lost: number
-  /** Came back after the timeout; they count as `messages.lost` too. */
+  /** Datagrams that came back after the timeout; they count as `messages.lost` too. */
   late: number
-  /** Came back once more. */
+  /** Datagrams that came back once more. */
   duplicated: number
-  /** Came back behind one that was sent later (RFC 4737 section 3.3). */
+  /** Datagrams that came back after one that was sent later (RFC 4737 section 3.3). */
   reordered: number
-  /** Came back with other bytes, or were none of those that were sent; warm-up included. */
+  /** Datagrams that came back with other bytes, or that were never sent; warm-up included. */
   corrupted: number
 }
 
@@ -101,7 +103,10 @@ export interface DatagramFigures {
 export interface ChurnFigures {
   /** Due within the window. */
   planned: number
-  /** Completed in an interval as long as the window, from the first on; not in older files. */
+  /**
+   * Connections completed in an interval as long as the window, which begins with the first one;
+   * not in older files.
+   */
   achieved?: number
   /** Completed, from connect to close, in the drain too. */
   completed: number
@@ -111,9 +116,9 @@ export interface ChurnFigures {
 
 /** What became of connections to a server that may close them between messages. */
 export interface HttpFigures {
-  /** How often it was connected to again, after the warm-up. */
+  /** How often the client connected again, after the warm-up. */
   reconnects: number
-  /** Messages that it had left unanswered, and that were sent again on the new connection. */
+  /** Messages that the server left unanswered, and that were sent again on a new connection. */
   sentAgain: number
   /** What each reconnect took; it lies within the response time of the message that waited. */
   reconnectUs: Distribution
@@ -125,7 +130,7 @@ export interface HttpFigures {
 export interface OutageRow {
   /** When the first broke, in seconds after the end of the warm-up; below 0 within it. */
   beginSeconds: number
-  /** When the last was open again, and had its first echo; null if one did not. */
+  /** When the last connection was open again, and when it had an echo; null if one did not. */
   openSeconds: number | null
   endSeconds: number | null
   /** The most connections that were without an echo at the same time. */
@@ -141,7 +146,7 @@ export interface OutageRow {
 
 /** For a load that opens broken connections again. */
 export interface OutageFigures {
-  /** How often one was open again. */
+  /** How often a connection was open again. */
   reconnects: number
   /** Messages that outages cost; they are in `messages.lost`. */
   lost: number
@@ -155,12 +160,12 @@ export interface ObjectiveResult {
   objective: string
   /** In the unit of the objective: microseconds, a fraction, a count or a rate; null if unknown. */
   measured: number | null
-  /** The same as people write it. */
+  /** The measured value as text. */
   measuredText: string
   held: boolean
   /**
-   * Missed by the generator: without its share the objective would have been met; or the generator
-   * was the limit, so that nothing is known of the server.
+   * Missed because of the generator: without the hold-up the objective would have been met; or the
+   * generator was the limit, so that nothing is known of the server.
    */
   ownFault?: true
 }
@@ -173,7 +178,7 @@ export interface RunConditions {
   seed: number
   /** All options, as the library takes them; Infinity is null. */
   options: Record<string, unknown>
-  /** What to type to do the same again. */
+  /** The command that repeats the run. */
   reproduce: string
   /** ISO 8601, when sending began. */
   startedAt: string
@@ -199,13 +204,13 @@ export interface RunResult {
   verdict: 'pass' | 'fail'
   /** Why it failed, a sentence each. */
   failedBecause: string[]
-  /** What else one should know to read the figures, a sentence each. */
+  /** Further notes for reading the figures, a sentence each. */
   notes: string[]
-  /** How long the window was, which is measured, without warm-up and drain. */
+  /** The length of the window, without warm-up and drain. */
   seconds: number
-  /** Over the length of the window; docs/figures.md has the drawing. */
+  /** Rates over the length of the window; see docs/figures.md. */
   rates: {
-    /** Due by the plan; null in a closed loop, which has none. */
+    /** The rate of the plan; null in a closed loop, which has none. */
     plannedPerSecond: number | null
     /** Taken by the system within the window; null if the rate is not known. */
     sentPerSecond: number | null
@@ -225,7 +230,7 @@ export interface RunResult {
     /** Sent, and given up at the end of the drain although their timeout had not come. */
     unfinished: number
     wrong: number
-    /** Planned messages that were due while their connection had all it may have in flight. */
+    /** Planned messages that were due while their connection had `--depth` messages in flight. */
     deferred: number
   }
   bytes: { sent: number; received: number }
@@ -237,7 +242,7 @@ export interface RunResult {
   outages?: OutageFigures
   /** From the planned instant until the message has come back whole. */
   responseUs: Distribution
-  /** From its real send on. */
+  /** From the actual send until the message has come back whole. */
   serviceUs: Distribution
   /** How late the generator was; without a sample in a closed loop, which has no plan. */
   latenessUs: Distribution
@@ -245,7 +250,7 @@ export interface RunResult {
   /** Short connections; null without `--churn`. */
   churn: ChurnFigures | null
   /**
-   * What was wrong in streams that stayed in step, the warm-up included; null without
+   * Wrong bytes in streams that stayed in step, the warm-up included; null without
    * `--count-corruption`, where the first wrong byte ends its connection.
    */
   corruption: { corruptedBytes: number; flippedBits: number } | null

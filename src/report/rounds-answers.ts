@@ -14,22 +14,22 @@ export interface FigureCompared {
   /** The geometric means over the rounds; null where the figure is not known. */
   baseline: number | null
   value: number | null
-  /** As a fraction of the baseline. */
+  /** The change as a fraction of the baseline. */
   change: number | null
-  /** In which the change lies with at least 95 % certainty; null without a claim. */
+  /** The interval that contains the change with at least 95 % certainty; null without a claim. */
   interval: [low: number, high: number] | null
-  /** Null if nothing can be claimed. */
+  /** The answer; null if nothing can be claimed. */
   answer: 'better' | 'worse' | 'no difference' | 'cannot tell' | null
-  /** About how many more rounds would tell; null unless the answer is `cannot tell`. */
+  /** About how many more rounds would decide it; null unless the answer is `cannot tell`. */
   moreRounds: number | null
   /** The spread of the change from round to round: a standard deviation of its logarithm. */
   spread: number | null
   p: number | null
-  /** Why it is not known; null if it is. */
+  /** Why the figure is not known; null if it is. */
   unknownBecause: string | null
 }
 
-/** The same, and what else the test needs. */
+/** A compared figure, with the data that the test needs. */
 export type Compared = FigureCompared & { flips: SignFlips | undefined }
 
 export function withoutFlips(compared: Compared): FigureCompared {
@@ -46,7 +46,7 @@ export function compareFigure(name: string, rounds: readonly Round[], seed: numb
   return { ...compared, unknownBecause: why }
 }
 
-/** The same of the values of each round. */
+/** Compares the values of each round. */
 export function compareValues(
   { name, kind }: Pick<Metric, 'name' | 'kind'>,
   before: readonly (number | null)[],

@@ -53,7 +53,10 @@ export function roundsHtml(document: Rounds): string {
 const sideText = ({ address, serve }: SideConditions): string =>
   serve === null ? address : `${address}, served by: ${serve}`
 
-/** A difference is neither a pass nor a failure; what is not a comparison is marked. */
+/**
+ * The verdict. A difference is neither a pass nor a failure; if there is no comparison, the page
+ * says so.
+ */
 function verdict(comparison: RoundsComparison): Markup {
   const { outcome, figures, noClaimBecause, missed } = comparison
   const kind = outcome === 'compared' ? 'pass' : outcome === 'failed' ? 'fail' : 'invalid'

@@ -28,17 +28,17 @@ export interface Rounds extends Record<Side, SideConditions> {
   format: typeof roundsFormat
   /** The seed of the coins that decide the order. */
   orderSeed: number
-  /** What is compared, as it was said before anything was measured. */
+  /** The figures to compare, which were chosen before anything was measured. */
   figures: string[]
   /** A difference up to this fraction does not matter. */
   margin: number
-  /** How many valid ones were wanted. */
+  /** How many valid rounds were wanted. */
   roundsWanted: number
-  /** What to type to do the same again. */
+  /** The command that repeats the rounds. */
   reproduce: string
-  /** In their order; those with a run that is not valid, too. */
+  /** The rounds in their order, with those in which a run was not valid. */
   rounds: Round[]
-  /** Why there are fewer than were wanted; null if there are not. */
+  /** Why there are fewer rounds than wanted; null if there are enough. */
   stoppedBecause: string | null
 }
 
@@ -48,7 +48,10 @@ export const isValidRound = ({ baseline, subject }: Round): boolean =>
 /** How many rounds may be measured again because a run in them was not valid. */
 export const spareRounds = (wanted: number): number => Math.max(1, Math.floor(wanted / 4))
 
-/** What a closed loop finds out, and an open loop, whose rate is given. */
+/**
+ * The figures that are compared by default. In an open loop the rate is given, so it is not
+ * compared.
+ */
 export const usualFigures = (openLoop: boolean): string[] =>
   openLoop ? ['p50', 'p99'] : ['rate', 'p50', 'p99']
 

@@ -12,10 +12,10 @@ export interface ComparedPart {
   expect: string[]
 }
 
-/** What may differ between slices of one load. */
+/** Options that may differ between slices of one load. */
 const own = new Set(['slice', 'startAt', 'engine', 'threads'])
 
-/** Everything else that decides what is sent. */
+/** All other options, which decide what is sent. */
 export function conditionsOfPart({ run }: RunResult, part: PartSection): Map<string, string> {
   const options = Object.entries(run.options).filter(([name]) => !own.has(name))
   return new Map([
@@ -32,13 +32,18 @@ export function conditionsOfPart({ run }: RunResult, part: PartSection): Map<str
   ])
 }
 
-/** The way of a machine, and which certificates it trusts: no byte of the load depends on it. */
+/**
+ * Options for the route of a machine, and for the certificates that it trusts: the load does not
+ * depend on them.
+ */
 const ofMachine = new Set(['ca', 'pin', 'insecure', 'cert', 'key', 'source', 'interface', 'proxy'])
 const sentFirst = optionsIn(callingOptions).filter(
   ([, { flag }]) => flag !== undefined && !ofMachine.has(flag),
 )
 
-/** What a client sends before its first message, as it is typed; what is a secret is not shown. */
+/**
+ * The options for what a client sends before its first message, as they are typed, without secrets.
+ */
 export const callingOf = (calling: Calling): PartSection['calling'] =>
   Object.fromEntries(
     sentFirst.flatMap(([name, row, path]): [flag: string, words: string][] => {
@@ -47,7 +52,7 @@ export const callingOf = (calling: Calling): PartSection['calling'] =>
     }),
   )
 
-/** @throws UserError if they do not */
+/** @throws UserError if the parts do not belong to one load */
 export function checkAlike(first: ComparedPart, other: ComparedPart): void {
   for (const what of new Set([...first.conditions.keys(), ...other.conditions.keys()])) {
     const [a, b] = [first.conditions.get(what) ?? 'none', other.conditions.get(what) ?? 'none']

@@ -4,13 +4,16 @@ import { SparseHistogram } from '../metrics/sparse.ts'
 import type { Interval } from './result.ts'
 import { distribution } from './summarize.ts'
 
-/** Timers are late by some milliseconds: an interval that overlaps by no more is the next one. */
+/**
+ * Two intervals that overlap by no more than this follow each other: timers are late by some
+ * milliseconds.
+ */
 const slackShare = 0.1
 
 interface SeriesRow extends Record<(typeof summed)[number], number> {
   second: number
   endSecond: number
-  /** What ends by then is not of this row. */
+  /** The row has the intervals that end after this second. */
   fromSecond: number
   response: SparseHistogram
 }
@@ -18,9 +21,10 @@ interface SeriesRow extends Record<(typeof summed)[number], number> {
 const summed = ['sent', 'received', 'bytesReceived', 'errors'] as const
 
 /**
- * Counts add. Where an interval of one part lies across the end of another's, because a rest has
- * joined it, both become one: so each message is in the interval in which it came. The order in
- * which intervals are added does not matter, and none of them is kept.
+ * Adds the counts of all parts. If an interval of one part reaches into the next interval of
+ * another part (because a remainder has joined it), both become one. So each message is in the
+ * interval in which it came. The order in which intervals are added does not matter, and none of
+ * them is kept.
  */
 export class Series {
   /** In the order of time; none overlaps another. */
@@ -44,7 +48,7 @@ export class Series {
     if (next - first !== 1) this.#rows.splice(first, next - first, row)
   }
 
-  /** The first row that does not end by then. */
+  /** The first row that ends after this second. */
   #firstAfter(second: number): number {
     let [low, high] = [0, this.#rows.length]
     while (low < high) {

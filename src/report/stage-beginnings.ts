@@ -1,7 +1,9 @@
-/** Where the stages begin in the series of a run: by the plan, since timers are not exact. */
+/**
+ * Finds the second of a series in which each stage begins: by the plan, since timers are not exact.
+ */
 import type { Interval, StageFigures } from './result.ts'
 
-/** A stage as the plan has it; the rest of its figures is known at the end. */
+/** A stage of the plan. Its other figures are known only at the end. */
 export type PlannedStage = Pick<StageFigures, 'stage' | 'second' | 'seconds'>
 
 /** A stage that begins so shortly before the end of a second begins in the next one. */

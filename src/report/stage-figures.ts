@@ -12,7 +12,7 @@ import { distribution, summarize } from './summarize.ts'
 
 /** A stage, and what happened in it by the clock. */
 export interface StagePassed {
-  /** As it was written, and how long it was to be. */
+  /** The text of the stage, and its planned length. */
   text: string
   ms: number
   /** When it began by the plan, after the end of the warm-up. */
@@ -26,12 +26,15 @@ interface StagesFound {
   threadResults: readonly ThreadResult[]
 }
 
-/** How much may be lost is said of the whole run: in a short stage one message is a large share. */
+/**
+ * Objectives that are judged for the whole run only: in a short stage one lost message is a large
+ * share.
+ */
 const notOfStages = new Set(['loss', 'lost'])
 
 /**
- * The figures of each stage that began. What was planned, what came back and how fast follow the
- * planned instants of its messages; all other figures follow the clock.
+ * The figures of each stage that began. Planned and received messages, rate and response times
+ * follow the planned instants of the messages; all other figures follow the clock.
  * @param findings of the whole run, for the objectives, which are held against each stage
  */
 export function stageFigures(
@@ -45,7 +48,7 @@ export function stageFigures(
     const [sent, received] = [passed.messagesSent, response.count]
     const total = { ...passed, response, messagesPlanned: planned, messagesReceived: received }
     const window = { ...findings.window, seconds, achieved, sent }
-    // An outage is of the stage in which it began.
+    // An outage belongs to the stage in which it began.
     const endMs = beganMs + ms
     const outages = findings.outages?.filter(
       ({ beginNs }) => beginNs >= beganMs * 1e6 && beginNs < endMs * 1e6,
@@ -66,7 +69,7 @@ export function stageFigures(
   })
 }
 
-/** What all threads have logged of it. */
+/** The logs of all threads for a stage. */
 function ofStage(threadResults: readonly ThreadResult[], n: number) {
   const logs = threadResults.flatMap(({ stages }) => stages?.[n] ?? [])
   const response = new Histogram()
@@ -75,7 +78,7 @@ function ofStage(threadResults: readonly ThreadResult[], n: number) {
   return { planned, response, ...achievedOf(logs.map(({ came }) => came)) }
 }
 
-/** The objective with what was measured, if it was missed. */
+/** The objective with its measured value, if it was missed. */
 function missedBy(text: string, result: RunResult): StageFigures['missed'] {
   const objective = parseObjective(text)
   if (notOfStages.has(objective.metric.name) || isAbovePlan(objective, result)) return []

@@ -6,7 +6,7 @@ export type Standing = 'PASS' | 'FAIL' | 'INVALID'
 
 /**
  * A connection that failed is a failure even if the measurement is not valid, and so are wrong
- * bytes. A connection that owes an answer fails the verdict, unless an objective allows it.
+ * bytes. An unanswered connection fails the verdict, unless an objective allows it.
  */
 export function failsAnyway({ errors, corruption }: RunResult): boolean {
   const { unanswered: _, ...failures } = errors
@@ -14,14 +14,14 @@ export function failsAnyway({ errors, corruption }: RunResult): boolean {
   return (corruption?.corruptedBytes ?? 0) > 0
 }
 
-/** The other reasons count only if the measurement is valid. */
+/** The standing of a result. Other reasons of a failure count only if the measurement is valid. */
 export function standing(result: RunResult): Standing {
   if (failsAnyway(result)) return 'FAIL'
   if (!result.valid) return 'INVALID'
   return result.verdict === 'fail' ? 'FAIL' : 'PASS'
 }
 
-/** For a comparison; without a condition nothing could pass or fail. */
+/** The standing of a comparison. Without a condition it fails only if a run has failed. */
 export function comparisonStanding({
   outcome,
   verdict,

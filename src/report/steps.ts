@@ -4,7 +4,7 @@ import type { RunResult } from './result.ts'
 
 /** How long an acknowledgement is delayed: by Linux at least, and by other systems. */
 const delaysMs = [40, 200]
-/** A message that waited for it takes no less, and somewhat more. */
+/** A message that waited for the acknowledgement takes at least this share of the delay. */
 const leastShare = 0.98
 const mostShare = 1.2
 /**
@@ -13,7 +13,7 @@ const mostShare = 1.2
  */
 const stepShare = 0.1
 const gapShare = 0.02
-/** With fewer times than this nothing is known of their share. */
+/** With fewer times than this their share is not known. */
 const fewestTimes = 10
 
 /** The delay at which many of the times lie, with almost none just before it. */

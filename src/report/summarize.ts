@@ -86,7 +86,7 @@ export function summarize(findings: Findings): RunResult {
   return withVerdict(result)
 }
 
-/** Each distribution that this result has by its own name. */
+/** Makes an entry for each distribution that this result contains under its own name. */
 function mapped<T>(total: Snapshot, make: (histogram: Histogram) => T) {
   const sometimes = resultHistograms('sometimes').filter(name => total[name].count > 0)
   return Object.fromEntries(
@@ -108,15 +108,15 @@ function ratesOf({ total, window, openLoop }: Findings): RunResult['rates'] {
 const relativeError = 0.0005
 
 /**
- * A window that is as long as its messages took has a rate if enough came and it lasted a round
- * trip.
+ * Whether the rate is known. If the messages decide the length of the window, enough replies must
+ * have come, and the window must be as long as a round trip.
  */
 function saysRate({ seconds, achieved }: Window, response: Histogram): boolean {
   const [medianNs] = response.quantiles([0.5])
   return achieved >= leastBeyond && seconds * 1e9 >= medianNs! * (1 - relativeError)
 }
 
-/** Where large messages hung, or were answered by a proxy that gave up. */
+/** A note if large messages hung, or a proxy gave up and answered by itself. */
 function proxyNote({ errors, http, run }: RunResult): string[] {
   const sizes = (run.options.sizes ?? []) as { maxBytes: number }[]
   if (!sizes.some(({ maxBytes }) => maxBytes >= largeBytes)) return []

@@ -14,7 +14,7 @@ const linesMax = 10
 
 export interface Summary {
   lines: string[]
-  /** What there was no room for: it belongs to the details. */
+  /** Lines for which there was no room; they are shown among the details. */
   left: string[]
   /** Whether reasons are missing in the verdict. */
   isCut: boolean
@@ -22,7 +22,10 @@ export interface Summary {
 
 type SummaryPiece = 'title' | 'parts' | 'messages' | 'rate' | 'times' | 'expected' | 'held'
 
-/** What a summary may have, the fullest first. What is left out is among the details, or short. */
+/**
+ * The possible contents of a summary, the fullest first. Parts that are left out are shown among
+ * the details, or shortened.
+ */
 const choices: readonly (readonly SummaryPiece[])[] = [
   ['title', 'parts', 'messages', 'rate', 'times', 'expected'],
   ['title', 'parts', 'messages', 'rate', 'times', 'held'],
@@ -99,7 +102,7 @@ function messageParts(result: RunResult): string[] {
 /** Rates that differ by no more than this are shown as one. */
 const sameRateShare = 0.005
 
-/** Three rates where they differ. */
+/** Up to three rates: equal ones are shown once. */
 function rateParts({ rates, generator }: RunResult): string[] {
   const { plannedPerSecond, sentPerSecond, achievedPerSecond } = rates
   const mark = generator.own?.some(({ figure }) => figure === 'rate') ? '*' : ''
@@ -129,7 +132,7 @@ function timeLine(result: RunResult, canvas: Canvas): string[] {
 const wordOf = ({ held, ownFault }: ObjectiveResult): string =>
   held ? 'held' : ownFault ? 'INVALID' : 'MISSED'
 
-/** A table of what was expected; where it is too wide, sentences. */
+/** A table of the objectives; sentences if the table is too wide. */
 export function expectationLines(
   { expectations }: Pick<RunResult, 'expectations'>,
   canvas: Canvas,

@@ -10,14 +10,17 @@ import type { RunResult } from './result.ts'
 
 /** A thread that works for this share of its time never waits for the server. */
 const busyShare = 0.98
-/** The same for an open loop that does not keep its plan: there a lower share is enough. */
+/** The limit for an open loop that does not keep its plan, which is lower. */
 const busyShareBehind = 0.9
 /**
  * A closed loop whose busiest thread works for this share of its time may be near its limit:
  * another generator may reach a higher rate.
  */
 const nearShare = 0.9
-/** The same with one message in flight per thread: then its work is a part of each round trip. */
+/**
+ * The limit with one message in flight per thread: then the work of the thread is a part of each
+ * round trip.
+ */
 const partShare = 0.25
 /**
  * Lateness is not negligible if 1 % of it is beyond both: a time, and a share of the measured time.
@@ -25,7 +28,7 @@ const partShare = 0.25
 const lateUs = 10_000
 const lateShare = 0.5
 const churnRemedy = 'Use a lower --churn, or more --threads.'
-/** If less of the plan than this was sent in time, it was not kept. */
+/** The plan was not kept if a smaller share of it was sent in time. */
 const sentShare = 0.95
 
 const shareCore = (which: string) =>
@@ -72,7 +75,7 @@ function wasHeldUp(result: RunResult, name: 'responseUs' | 'churnUs'): boolean {
   return us !== null && us < lateUs
 }
 
-/** Adds what is to be said about the generator to the result; after judgeOwn(). */
+/** Adds reasons and notes about the generator to the result. To be called after judgeOwn(). */
 export function judgeGenerator(result: RunResult, churn: ChurnTimes): void {
   const { generator, latenessUs, messages, run } = result
   const openLoop = latenessUs.count > 0
@@ -96,7 +99,7 @@ export function judgeGenerator(result: RunResult, churn: ChurnTimes): void {
     : openLoop
       ? 'Use a lower --rate, or more --threads.'
       : 'Use more --threads, fewer --connections, or a --rate below this one.'
-  // Also with few samples: it is a reason to doubt, not a figure of the server.
+  // Taken even with few samples: it is only a reason for doubt, not a figure of the server.
   const late = ranked(result.histograms.latenessUs, 0.99) ?? 0
   const lateMost = late >= lateShare * (ranked(result.histograms.responseUs, 0.99) ?? Infinity)
   if (busy || churnBehind) {

@@ -12,7 +12,7 @@ export interface Said {
   passed: string
 }
 
-/** So that a report begins with a screen of what matters. */
+/** The most lines of reasons, so that the important figures follow on the first screen. */
 const linesMax = 3
 
 const textOf = ({ standing, because, passed }: Said): string => {
@@ -20,7 +20,9 @@ const textOf = ({ standing, because, passed }: Said): string => {
   return standing === 'PASS' ? `${standing}: ${passed}` : standing
 }
 
-/** @returns whether some of the reasons did not fit: then they have to stand whole elsewhere */
+/**
+ * @returns the lines, and whether some reasons did not fit: then they have to be shown elsewhere
+ */
 export function verdictFirst(said: Said, canvas: Canvas): { lines: string[]; isCut: boolean } {
   const all = paragraph(textOf(said), canvas.columns, canvas)
   const isCut = all.length > linesMax
@@ -44,7 +46,7 @@ export function verdictLast(said: Said, canvas: Canvas): string[] {
   return labelled('verdict', [text]).map(line => tinted(line, canvas))
 }
 
-/** The same where lines have no labels. */
+/** The verdict without a label. */
 export const verdictAlone = (said: Said, canvas: Canvas): string => {
   const whole = shown(textOf(said), canvas)
   const text = whole.length <= canvas.columns ? whole : `${said.standing}: see above`

@@ -42,7 +42,7 @@ function bytesBlock(wrong: FirstWrong, canvas: Canvas): string[] {
   return lines
 }
 
-/** Bytes before it came, and were right. */
+/** The text if nothing came: the bytes before the offset came, and were right. */
 const nothingAfter = (offset: number): string =>
   offset === 0 ? 'nothing' : `nothing after ${plural(offset, 'byte')}`
 

@@ -94,7 +94,7 @@ export class DatagramReceiver {
 
   #isNew(sequence: number): boolean {
     if (sequence <= this.#highest - rememberedMax) return false
-    // The numbers between were not sent when these places were last used.
+    // Clears the places of the numbers between, which older numbers have used.
     const from = Math.max(this.#highest + 1, sequence - rememberedMax + 1)
     for (let free = from; free <= sequence; free++) this.#seen[free % rememberedMax] = 0
     const at = sequence % rememberedMax
@@ -187,7 +187,7 @@ export class Variation {
     this.histogram.record(Math.max(lowestNs, delayNs - this.#leastNs))
   }
 
-  /** All samples so far are that much further above the least. */
+  /** The least delay has become smaller: moves all samples so far up by the difference. */
   #lower(leastNs: number) {
     const byNs = this.#leastNs - leastNs
     this.#leastNs = leastNs

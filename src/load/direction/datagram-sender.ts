@@ -34,7 +34,9 @@ export class DatagramSender {
   readonly #gapNs: number
   readonly #warmupNs: number
   readonly #late = new Histogram()
-  /** When those were due that were taken together and are not sent yet; without the warm-up. */
+  /**
+   * When the datagrams were due that were taken together and are not sent yet; without the warm-up.
+   */
   readonly #duesNs: number[] = []
   #startNs = -1
   #planned = 0
@@ -59,7 +61,7 @@ export class DatagramSender {
     return 1e9 / this.#gapNs
   }
 
-  /** How many were sent, those of the warm-up included, and without them. */
+  /** How many datagrams were sent, with those of the warm-up; and without them. */
   get datagrams(): number {
     return this.#sequence
   }
@@ -68,7 +70,7 @@ export class DatagramSender {
     return this.#measured
   }
 
-  /** Due while the sender was held up, and not sent. */
+  /** How many datagrams were due while the sender was held up, and were not sent. */
   get skipped(): number {
     return this.#skipped
   }
@@ -86,12 +88,12 @@ export class DatagramSender {
     this.#startNs = nowNs
   }
 
-  /** When the next one is due. */
+  /** When the next datagram is due. */
   get dueNs(): number {
     return this.#startNs + this.#planned * this.#gapNs
   }
 
-  /** The next one if it is due, to be sent at once; the caller may keep it. */
+  /** The next datagram if it is due. The caller has to send it at once, and may keep its memory. */
   take(nowNs: number): Buffer | undefined {
     if (nowNs < this.dueNs) return undefined
     const datagram = Buffer.allocUnsafe(this.#sizeBytes)
@@ -100,7 +102,10 @@ export class DatagramSender {
     return datagram
   }
 
-  /** As many as are due and fit into it, end to end; then `sent` says when. Returns how many. */
+  /**
+   * Writes as many datagrams as are due and fit into `room`, end to end. To be followed by sent().
+   * Returns how many.
+   */
   takeInto(room: Buffer, nowNs: number): number {
     const most = Math.floor(room.length / this.#sizeBytes)
     let count = 0
@@ -109,12 +114,15 @@ export class DatagramSender {
     return count
   }
 
-  /** What was taken together has to wait: it will be sent then, and not when it was made. */
+  /**
+   * The datagrams that were taken together have to wait: writes the new instant of sending into
+   * them.
+   */
   stampAgain(room: Buffer, bytes: number, nowNs: number): void {
     for (let at = 0; at < bytes; at += this.#sizeBytes) writeSentNs(room, this.#key, nowNs, at)
   }
 
-  /** What was taken was given to the system at this instant. */
+  /** The datagrams that were taken were given to the system at this instant. */
   sent(nowNs: number): void {
     for (const dueNs of this.#duesNs) this.#late.record(nowNs - dueNs)
     this.#duesNs.length = 0

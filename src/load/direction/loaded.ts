@@ -12,7 +12,7 @@ const flowsMax = 1_000
 
 export interface Filling {
   direction: Direction
-  /** In each direction. */
+  /** How many flows there are in each direction. */
   flows: number
 }
 

@@ -14,10 +14,13 @@ import type { SizeRange } from '../sizes.ts'
 const { connections, ratePerSecond, drainMs, timeoutMs } = benchOptions
 const { engine, threads, seed, calling, expect } = benchOptions
 
-/** The default depends on the transport, too, so a command that repeats a run has the value. */
+/**
+ * A row whose default depends on the transport. So the command that repeats a run contains the
+ * value.
+ */
 export const varying = <T>(row: Option<T>): Option<T, undefined> => ({ ...row, default: undefined })
 
-/** What bench and flood have in common, and nothing else. */
+/** The options that bench and flood have in common. */
 export const directionOptions = {
   direction: option(choice(['echo', 'up', 'down', 'both'], 'direction'), {
     default: 'echo',
@@ -58,13 +61,13 @@ export const floodDirectionOptions = {
 /** Bytes of payload in a frame, by default. */
 export const frameBytes = sizeMaxBytes
 
-/** The default size of a datagram, with its head. */
+/** The default size of a datagram, with its header. */
 const datagramBytes = 1_200
 const datagramMaxBytes = 65_507
 /** Datagrams per second, by default: almost 10 Mbit/s. */
 export const datagramRate = 1_000
 
-/** @throws UserError if it is not a single size, or does not fit */
+/** @throws UserError if the size is not a single one, or too large */
 export function singleSize(transport: TransportName, wanted?: number | SizeRange[]): number {
   const isDatagram = isDatagrams({ transport })
   const sizes = wanted ?? (isDatagram ? datagramBytes : frameBytes)

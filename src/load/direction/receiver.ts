@@ -13,7 +13,7 @@ export class Receiver {
   readonly #startMs: number
   readonly #gaps = new Histogram()
   #bytes = 0
-  /** When the chunk came whose payload is not taken yet. */
+  /** When the chunk came that is being read. */
   #arrivedMs = -1
   #chunks = 0
   #firstMs = 0
@@ -21,7 +21,7 @@ export class Receiver {
   #wrongBytes = 0
   #firstWrong: WrongPlace | undefined
 
-  /** @param startMs from which its times count */
+  /** @param startMs the instant from which its times count */
   constructor(payload: Payload, flow: number, startMs: number) {
     this.#payload = payload
     this.#flow = flow
@@ -36,7 +36,7 @@ export class Receiver {
     return this.#wrongBytes
   }
 
-  /** A chunk of the stream has come; what of it is payload follows, if any. */
+  /** A chunk of the stream has come. If it contains payload, take() follows. */
   arrived(nowMs: number): void {
     this.#arrivedMs = nowMs
   }
@@ -76,7 +76,7 @@ export class Receiver {
     return { bytes: this.#bytes, atMs, wrongBytes: this.#wrongBytes }
   }
 
-  /** With all that is known at the end. */
+  /** The report at the end, with all distributions. */
   get lastReport(): Report {
     const end: ReceiverEnd = {
       firstMs: this.#sinceStart(this.#firstMs),

@@ -2,9 +2,12 @@
 import { frameHead, frameKinds } from '../../wire/direction/frames.ts'
 import { expected, type Payload } from '../payload.ts'
 
-/** How much is written at a time, if there is no rate. */
+/** How many bytes are written at a time, if there is no rate. */
 const burstBytes = 512 * 1024
-/** A timer that was late makes up for no more than this, or a pause would become a burst. */
+/**
+ * After a late timer the sender makes up for at most this time; otherwise a pause would become a
+ * burst.
+ */
 const owedMaxMs = 100
 
 export interface SenderOptions {
@@ -28,7 +31,7 @@ export class Sender {
   readonly sizeBytes: number
   readonly #ratePerSecond: number | undefined
   #bytes = 0
-  /** By rate: since when, and how many frames were due or left out since then. */
+  /** With a rate: an instant, and how many frames were due (sent or skipped) since then. */
   #sinceMs: number | undefined
   #frames = 0
 
@@ -48,7 +51,10 @@ export class Sender {
     return this.#ratePerSecond !== undefined
   }
 
-  /** Writes what is due, with room for it. Returns when the next is due; undefined: at once. */
+  /**
+   * Writes the frames that are due, if there is room. Returns when the next is due; undefined: at
+   * once.
+   */
   send(outlet: Outlet, nowMs: number): number | undefined {
     const rate = this.#ratePerSecond
     const most = Math.max(1, Math.floor(burstBytes / this.sizeBytes))
@@ -59,7 +65,7 @@ export class Sender {
     this.#sinceMs ??= nowMs
     const due = Math.floor(((nowMs - this.#sinceMs) / 1e3) * rate) + 1
     const owedMax = Math.max(1, Math.ceil((owedMaxMs / 1e3) * rate))
-    // What a full path did not take is not sent later in a burst.
+    // Frames for which the path had no room are skipped, and not sent later in a burst.
     if (due - this.#frames > owedMax) this.#frames = due - owedMax
     const frames = Math.min(due - this.#frames, most)
     this.#frames += frames
@@ -85,7 +91,7 @@ export class Sender {
     return pieces
   }
 
-  /** So many frames were sent otherwise. */
+  /** This many frames were sent in another way. */
   skip(frames: number): void {
     this.#bytes += frames * this.sizeBytes
   }

@@ -3,7 +3,7 @@ import type { Calling } from '../../options/calling.ts'
 import type { Report } from '../../wire/direction/trace.ts'
 import type { FailureName } from '../../metrics/meter.ts'
 
-/** Up is from the client. */
+/** `up` is from the client to the server. */
 export const directions = ['up', 'down', 'both'] as const
 export type Direction = (typeof directions)[number]
 
@@ -25,7 +25,7 @@ export interface ThreadFlows {
   calling: Calling
 }
 
-/** What the system says of the connection of a sender (TCP_INFO), at an instant of the run. */
+/** What the kernel of a sender knows of its connection (TCP_INFO), at an instant of the run. */
 export interface TcpSample {
   atMs: number
   retransmits: number
@@ -33,21 +33,24 @@ export interface TcpSample {
   windowBytes: number
 }
 
-/** How much a receiver had at an instant: milliseconds on its own clock, bytes. */
+/** How many bytes a receiver had at an instant, in milliseconds on its own clock. */
 export type Mark = readonly [atMs: number, bytes: number]
 
 /** What is known of one direction of a flow. */
 export interface FoundDirection {
-  /** Undefined: the server, which sent it, did not say. */
+  /** How many bytes were sent; undefined if the server sent them, and did not report the number. */
   sentBytes: number | undefined
-  /** On a stream: both ends have said how much it was, so nothing can be under way. */
+  /**
+   * On a stream: whether both ends have reported how much was sent, so that nothing can be under
+   * way.
+   */
   ended?: boolean
-  /** How long it was awaited: until the run ended, or broke. */
+  /** How long data was awaited: until the run ended, or the flow broke. */
   awaitedMs?: number | undefined
-  /** The last of the receiver; undefined: it said nothing. */
+  /** The last report of the receiver; undefined if there was none. */
   report: Report | undefined
   marks: Mark[]
-  /** Each second, where the system tells it. */
+  /** A sample for each second, if the system has them. */
   tcp?: TcpSample[]
   /** With datagrams: how many were sent, without those of the warm-up. */
   measured?: number
@@ -60,7 +63,7 @@ export interface FoundFlow {
   flow: number
   up?: FoundDirection | undefined
   down?: FoundDirection | undefined
-  /** Its end did not come before the drain was over. */
+  /** Whether the end of the flow had not come when the drain was over. */
   unfinished: boolean
   failure?: FailureName | undefined
   reason?: string | undefined

@@ -3,9 +3,9 @@ import type { WrongPlace } from '../../wire/direction/trace.ts'
 import type { Distribution } from '../result.ts'
 import type { DirectionTcp } from './tcp.ts'
 
-/** One direction, over all flows; what arrived is what the receiver says of it. */
+/** The figures of one direction, over all flows, as the receiver has counted them. */
 export interface DirectionFigures {
-  /** Null if the server, which sent it, did not say. */
+  /** Bytes that were sent; null if the server sent them, and did not report the number. */
   sentBytes: number | null
   receivedBytes: number
   /**
@@ -15,33 +15,40 @@ export interface DirectionFigures {
   bytesPerSecond: number | null
   wrongBytes: number
   firstWrong: (WrongPlace & { flow: number }) | null
-  /** Sent, and not there when the drain was over; the end of the stream did not come either. */
+  /**
+   * Bytes that had not arrived when the drain was over, of flows whose end did not arrive either.
+   */
   underWayBytes: number
-  /** Sent before the end of the stream, which came without them. */
+  /** Bytes that did not arrive, although the end of their stream did. */
   missingBytes: number
-  /** Between arrivals. */
+  /** The times between arrivals. */
   gapUs: Distribution
-  /** What the system of the sender says (TCP_INFO), over all flows; absent where it does not. */
+  /** What the kernel of the sender knows (TCP_INFO), over all flows; absent if it does not tell. */
   tcp?: DirectionTcp
   datagrams?: DirectionDatagrams
 }
 
-/** Of udp, in one direction; what is sent in the warm-up is left out. */
+/** The datagrams of one direction (udp), without those of the warm-up. */
 export interface DirectionDatagrams {
-  /** These three are null if the server, which sent them, did not say: it was not asked in time. */
+  /**
+   * These three are null if the server sent the datagrams, and did not report the numbers in time.
+   */
   sent: number | null
-  /** Different ones. */
+  /** Datagrams that arrived; duplicates do not count. */
   received: number
   lost: number | null
   duplicated: number
-  /** They came after one that was sent later. */
+  /** Datagrams that came after one that was sent later. */
   reordered: number
   wrong: number
   /** Their head was wrong, so it is not known which they were; they are in no other count. */
   wrongHeads: number
-  /** RFC 3550 section 6.4.1; with several flows the highest. */
+  /** The jitter of RFC 3550 section 6.4.1; with several flows the highest. */
   jitterUs: number
-  /** Delay above the least delay (RFC 5481: PDV), and from one to the next (IPDV). */
+  /**
+   * The delay above the smallest delay (RFC 5481: PDV), and the difference to the datagram before
+   * (IPDV).
+   */
   variationUs: Distribution
   betweenUs: Distribution
   /** How late the sender itself was, at the 99th percentile. */

@@ -15,7 +15,7 @@ interface LoadedFigures {
 }
 
 export interface LoadedObjective {
-  /** As it was written. */
+  /** The text as the user wrote it. */
   text: string
   kind: DirectionKind
   of: (figures: LoadedFigures) => number | null | undefined
@@ -28,7 +28,7 @@ const hint =
   'and on https rpm: ' +
   "'added.p50<30ms', 'perMinute>=1000'."
 
-/** @throws UserError if the text is none, or asks for what is not measured */
+/** @throws UserError if the text is not an objective, or names a figure that is not measured */
 export function parseLoadedObjective(text: string, isHttps: boolean): LoadedObjective {
   const parts = splitCondition(text)
   if (!parts) throw usageError(`'${text}' is not an objective.`, `Write METRIC OP VALUE. ${hint}`)

@@ -74,7 +74,9 @@ function conclusion(result: LoadedResult, canvas: Canvas) {
   return [...lines, ...trips]
 }
 
-/** How many round trips a minute has under load. On https that has a definition, and so a name. */
+/**
+ * The round trips per minute under load. On https this figure has a definition, and the name RPM.
+ */
 export function perMinute(result: LoadedResult): [name: string, value: string] {
   const { roundTripsPerMinute, responsiveness } = result
   const [name, count] = responsiveness

@@ -29,7 +29,7 @@ export interface LoadedResult {
   /** Objectives, and what became of them. */
   expectations: ObjectiveResult[]
   run: LoadedConditions
-  /** Of round trips, from the planned instant. */
+  /** Round trips, from the planned instant. */
   idleUs: Distribution
   loadedUs: Distribution
   /** How much more, at each percentile that both have. */
@@ -48,8 +48,8 @@ export const ranks = ['p50', 'p90', 'p99', 'max'] as const
 export type Rank = (typeof ranks)[number]
 
 /**
- * By what the load adds to the median, since that is what waits in buffers. Higher percentiles have
- * what was lost and sent again as well.
+ * The grades, by what the load adds to the median: this is the wait in buffers. Higher percentiles
+ * also contain losses that were sent again.
  */
 export const grades = [
   { word: 'none', belowMs: 5, meaning: 'the load adds next to nothing' },
@@ -88,7 +88,7 @@ export function loadedResult(
   const failedBecause = [
     ...wrongIn('while idle', idle),
     ...wrongIn('under load', loaded),
-    // They were to fill the path, not to end: what they left in its buffers is no failure.
+    // The flows only had to fill the path: bytes that they left in its buffers are not a failure.
     ...flows.failedBecause.filter(why => !unfinishedText(flows.unfinished).includes(why)),
     ...missedOf(expectations),
   ]
@@ -118,7 +118,7 @@ const selfProbes = ({ warmupMs }: LoadedConditions, { up, down }: DirectionResul
 export const gradeOf = (addedUs: number | undefined): Grade | null =>
   addedUs === undefined ? null : grades.find(({ belowMs }) => addedUs < belowMs * 1e3)!.word
 
-/** Only wrong or missing bytes are failures of the path, not a busy machine. */
+/** The failures of the path: only wrong or missing bytes, not what a busy machine causes. */
 const wrongIn = (when: string, { messages, errors }: RunResult): string[] => {
   const failed = Object.entries(errors).filter(([, count]) => count > 0)
   if (messages.wrong === 0 && failed.length === 0) return []

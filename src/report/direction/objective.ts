@@ -15,7 +15,7 @@ export type DirectionKind = 'bits' | 'time' | 'fraction' | 'count'
 
 interface DirectionFigure {
   kind: DirectionKind
-  /** Only of datagrams; only where the kernel tells it. */
+  /** The figure; undefined if only datagrams have it, or if the kernel does not tell it. */
   of: (figures: DirectionFigures) => number | null | undefined
   where?: 'datagrams' | 'tcp'
 }
@@ -68,7 +68,7 @@ const hint =
   `'down.loss<1%', 'up.gap.p99<50ms'.`
 
 export interface DirectionObjective extends DirectionFigure {
-  /** As it was written. */
+  /** The text as the user wrote it. */
   text: string
   side: OneDirection
   operator: Operator
@@ -87,7 +87,10 @@ export function parseDirectionObjective(text: string): DirectionObjective {
   return { ...figure, text, side: side as OneDirection, operator: parts.operator, limit }
 }
 
-/** The value in the unit of its kind. @throws UserError if it is not of that kind */
+/**
+ * The value in the unit of its kind.
+ * @throws UserError if the text is not a value of that kind
+ */
 export function limitOf(
   text: string,
   kind: DirectionKind,
@@ -142,7 +145,7 @@ const values: Record<
   count: { what: 'a number such as 0', parse: parseCount, format: formatCount },
 }
 
-/** @throws UserError if one asks for what is not measured */
+/** @throws UserError if an objective names a figure that is not measured */
 export function checkMeasured(
   objectives: readonly DirectionObjective[],
   direction: Direction,
@@ -177,7 +180,7 @@ interface Limit {
   limit: number
 }
 
-/** What is not known does not hold. */
+/** Judges an objective. If its figure is not known, it does not hold. */
 export function judged(
   { text, kind, operator, limit }: Limit,
   measured: number | null | undefined,

@@ -15,7 +15,7 @@ const always: Record<string, Predicate> = {
 }
 const told = { startedAt: isText, reproduce: isText, versions: record({}), machine }
 
-/** One that may be left out. */
+/** A predicate for a key that may be missing. */
 const perhaps =
   (shape: Predicate): Predicate =>
   value =>
@@ -75,7 +75,10 @@ const shapes = { [directionFormat]: direction, [loadedFormat]: loaded }
 export const isOfDirections = (format: unknown): format is keyof typeof shapes =>
   typeof format === 'string' && Object.hasOwn(shapes, format)
 
-/** What of it is damaged. The round trips of a loaded path are results, and checked as those. */
+/**
+ * What is damaged in a saved result. The round trips of a loaded path are results of bench, and are
+ * checked like them.
+ */
 export const brokenOfDirections = (
   value: unknown,
   format: keyof typeof shapes,

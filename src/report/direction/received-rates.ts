@@ -18,7 +18,9 @@ function pointsOf(report: Report | undefined, marks: readonly Mark[]): Mark[] {
   return points
 }
 
-/** How much had come at an instant behind the first arrival; between two marks in proportion. */
+/**
+ * How many bytes had come at an instant after the first arrival; between two marks in proportion.
+ */
 export function bytesAt(report: Report | undefined, marks: readonly Mark[], atMs: number): number {
   const points = pointsOf(report, marks)
   const next = points.findIndex(([ms]) => ms > atMs)
@@ -28,8 +30,8 @@ export function bytesAt(report: Report | undefined, marks: readonly Mark[], atMs
 }
 
 /**
- * Bytes per second in the window, or in what was seen of it; undefined where that is nothing.
- * Where nothing more came although it was awaited, that time counts, too.
+ * Bytes per second in the window, or in the part of it that was seen; undefined if no part was.
+ * Time in which the receiver waited and nothing came counts, too.
  */
 export function rateOf(
   report: Report | undefined,
@@ -45,13 +47,13 @@ export function rateOf(
   return bytes / ((untilMs - startMs) / 1e3)
 }
 
-/** For how long something came, or was awaited; what is not known at all was not seen. */
+/** For how long bytes came, or were awaited. Time of which nothing is known does not count. */
 function seenMs(report: Report | undefined, marks: readonly Mark[], awaitedMs = 0): number {
   const lastMs = pointsOf(report, marks).at(-1)![0]
   return report ? Math.max(lastMs, awaitedMs) : lastMs
 }
 
-/** How many whole seconds of the window were seen; what is only a little short counts. */
+/** How many whole seconds of the window were seen; a second that is a little short counts. */
 export function secondsOf(
   report: Report | undefined,
   marks: readonly Mark[],
@@ -62,5 +64,5 @@ export function secondsOf(
   return Math.max(0, Math.floor((Math.min(lastMs - fromMs, lengthMs) + slackMs) / 1e3))
 }
 
-/** Marks are that far apart. */
+/** The distance between marks, and so by how much a second may be short. */
 const slackMs = 100

@@ -19,12 +19,12 @@ export interface SelfProbe {
 }
 
 export interface Responsiveness {
-  /** Null: not known, see `because`. */
+  /** The figure; null: not known, see `because`. */
   rpm: number | null
   because: string | null
-  /** How much it varied over the last seconds, in the words of the draft. */
+  /** How stable the figure was over the last seconds, in the words of the draft. */
   confidence: 'low' | 'medium' | 'high' | null
-  /** Means of the fastest 95 %; the two counts say of how many samples. */
+  /** Means of the fastest 95 %; the two counts are the numbers of samples. */
   tcpMs: number | null
   tlsMs: number | null
   httpMs: number | null

@@ -140,7 +140,7 @@ function figuresOf(
   }
 }
 
-/** Undefined if it was a stream. */
+/** The figures of datagrams; undefined for a stream. */
 function datagramsOf(found: readonly FoundDirection[]): DirectionDatagrams | undefined {
   const seen = found.flatMap(({ report }) => report?.end?.datagrams ?? [])
   if (seen.length === 0) return undefined
@@ -176,7 +176,7 @@ export const unfinishedText = (flows: number): string[] =>
     ? [`The end of ${plural(flows, 'flow')} did not come before the run was over (see --drain).`]
     : []
 
-/** What breaks the verdict: wrong and missing bytes, and if nothing came at all. */
+/** The reasons of a failure: wrong bytes, missing bytes, or nothing came at all. */
 function wrongs(
   side: OneDirection,
   { wrongBytes, missingBytes, receivedBytes, firstWrong, datagrams }: DirectionFigures,

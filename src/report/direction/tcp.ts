@@ -3,11 +3,11 @@ import type { TcpSample } from '../../load/direction/thread-flows.ts'
 
 export interface DirectionTcp {
   retransmits: number
-  /** Each second: sent again in it, and the means over the flows. */
+  /** For each second: how many segments were sent again, and means over the flows. */
   seconds: { second: number; retransmits: number; rttUs: number; windowBytes: number }[]
 }
 
-/** @param flows the samples of each, a second apart */
+/** @param flows the samples of each flow, a second apart */
 export function tcpOf(flows: readonly (readonly TcpSample[])[]): DirectionTcp | undefined {
   const told = flows.filter(samples => samples.length > 0)
   if (told.length === 0) return undefined

@@ -66,7 +66,7 @@ function side(name: string, figures: DirectionFigures, canvas: Canvas): string[]
   ]
 }
 
-/** Second by second, as far as there is room for it: the last ones. */
+/** How many seconds are shown one by one: the last ones. */
 const secondsShown = 10
 
 function tcpLines({ retransmits, seconds }: DirectionTcp, canvas: Canvas): string[] {

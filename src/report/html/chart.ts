@@ -52,7 +52,7 @@ export interface ChartFigure {
   caption: string
   legend?: LegendEntry[]
   draw: (canvas: ChartArea) => Markup
-  /** The same in figures. */
+  /** The content of the chart as a table. */
   table?: Markup
   /** What the table shows, if it does not show all. */
   tableName?: string

@@ -21,7 +21,7 @@ export const bullets = (sentences: readonly string[]): Markup =>
     ${sentences.map(sentence => html`<li>${sentence}</li>`)}
   </ul> `
 
-/** In one word; whether the result is valid comes before whether it is good. */
+/** The verdict in one word. If the result is not valid, that comes first. */
 export const verdictWord = ({ valid, verdict }: RunResult): string =>
   valid ? verdict : verdict === 'fail' ? 'INVALID, and failed' : 'INVALID'
 
@@ -50,7 +50,7 @@ const passedBecause = ({ messages }: RunResult): string =>
     ? 'what came back is right, byte for byte, and no more was lost than allowed.'
     : 'all that was sent came back, byte for byte.'
 
-/** What became of datagrams, in a sentence each; nothing where there are none. */
+/** What became of datagrams, a sentence each; nothing for other transports. */
 export function datagrams({ datagrams: figures }: RunResult): Content {
   if (!figures) return false
   return html`${definitions([
@@ -119,7 +119,7 @@ export function distributionSection(result: RunResult): Markup {
     const times = distributionIn(result, `${name}Us`)
     if (times) all.push([name, times, meanings[name].help])
   }
-  // Older results have it only there.
+  // Older results have the distribution only in `churn`.
   if (result.churn && !distributionIn(result, 'churnUs'))
     all.push(['churn', result.churn.durationUs, 'a short connection, from its planned instant on'])
   const mark = marker(result.generator)

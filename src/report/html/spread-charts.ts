@@ -78,7 +78,10 @@ export function percentileChart({ histograms }: RunResult): Markup {
   })
 }
 
-/** By 1 / (1 - percentile): each nine has the same room. What the samples support fills it. */
+/**
+ * The scale of percentiles, by 1 / (1 - percentile), so that each further nine has the same width.
+ * It ends with the last percentile that the samples support.
+ */
 function percentScale(samples: number, from: number, to: number, quantiles: number[]): Scale {
   const max = Math.max(2, samples / leastBeyond)
   const at = (inverse: number) => {
@@ -114,7 +117,7 @@ interface BinRange {
   count: number
 }
 
-/** With few samples narrow bins would show each for itself. */
+/** The most bins: with few samples narrow bins would show single samples. */
 const binsMax = (samples: number, room: number): number =>
   Math.min(room, Math.ceil(4 * Math.sqrt(samples)))
 
@@ -125,7 +128,7 @@ export function binsOf(buckets: Buckets, most: number): BinRange[] {
   const perDecade =
     [200, 100, 50, 40, 30, 20, 15, 10, 5, 3, 2, 1].find(n => decades * n + 2 <= most) ?? 1
   const indexOf = (us: number) => Math.floor(Math.log10(us) * perDecade + 1e-9)
-  // A single bar says nothing without the room beside it.
+  // Leaves room beside a single bar, which alone would show nothing.
   const spare = indexOf(high) - indexOf(low) < 3 ? 3 : 0
   const first = indexOf(low) - spare
   const bins = Array.from({ length: indexOf(high) + spare - first + 1 }, (_, index) => ({

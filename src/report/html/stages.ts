@@ -43,7 +43,7 @@ const missedIn = (number: number, { stage, missed }: StageFigures): Markup[] =>
       </li>`,
   )
 
-/** The plan, as it was written; none if that cannot be read, in a file that was changed. */
+/** The stages of the plan, read from their text; none if a file was edited and cannot be read. */
 function stagesIn({ run, stages }: RunResult): Stage[] {
   try {
     return stages ? parseStages(String(run.options['stages'])) : []
@@ -69,7 +69,9 @@ export function planLine(result: RunResult, x: Scale, y: Scale): Content {
   return path !== '' && line('plan', path)
 }
 
-/** Numbers that would lie over each other are left out; lines are not. */
+/**
+ * The least distance between two numbers. Numbers that would overlap are left out; lines are not.
+ */
 const apart = 16
 
 /** A line where each stage begins, with its number. */

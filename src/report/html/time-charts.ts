@@ -9,7 +9,7 @@ import { marksCaption, planLine, ratesOf, stageColumn, stageMarks } from './stag
 
 type Value = (interval: Interval) => number | null
 
-/** Timers are not exact. */
+/** An interval from this length on counts as a whole second, since timers are not exact. */
 const wholeSecond = 0.9
 
 export function rateChart(result: RunResult): Markup {
@@ -169,12 +169,12 @@ export const vertical = ({ bottom, top, yTicks }: ChartArea) => ({
   ticks: yTicks,
 })
 
-/** More steps than this would not be seen one by one. */
+/** How many steps can be seen one by one. */
 const columns = ({ left, right }: ChartArea): number => Math.floor((right - left) / 4)
 const groupSize = (intervals: readonly Interval[], columns: number): number =>
   Math.ceil(intervals.length / columns)
 
-/** Said wherever more than one second shares a place. */
+/** A sentence for charts in which several seconds share a step. */
 const thinned = (intervals: readonly Interval[]): string =>
   intervals.length > 200
     ? ` The lines of ${countText(intervals.length)} seconds are thinned out: where several share` +
@@ -213,13 +213,13 @@ function linePath(
   return path
 }
 
-/** The lowest and the highest, in the order of time. */
+/** The intervals with the lowest and the highest value, in the order of time. */
 function extremes(points: readonly Interval[], value: Value): Interval[] {
   const by = points.toSorted((a, b) => value(a)! - value(b)!)
   return [by[0]!, by.at(-1)!].toSorted((a, b) => a.second - b.second)
 }
 
-/** One for each second; where they would lie over each other, one for all of them. */
+/** A cross for each second; crosses that would overlap become one. */
 function crosses(failing: readonly Interval[], x: Scale, y: number): Markup[] {
   const places = failing.map(({ second, seconds }) => x.at(second + seconds / 2))
   const apart: number[] = []
