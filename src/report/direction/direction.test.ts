@@ -1,8 +1,10 @@
 /** Rates, grades and sums out of what receivers and systems said. */
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { parseAddress } from '../../vocabulary/address.ts'
-import { gradeOf, trimmedMean } from './loaded.ts'
+import { loadedHtml } from './loaded-html.ts'
+import { gradeOf, trimmedMean, type LoadedResult } from './loaded.ts'
 import { responsivenessOf, trimmed } from './responsiveness.ts'
 import { bytesAt, rateOf, secondsOf } from './received-rates.ts'
 import { tcpOf } from './tcp.ts'
@@ -118,4 +120,16 @@ test('a figure is refused where it is not measured', () => {
   for (const place of [':1', 'unix:x']) assert.throws(() => check('up.lost=0', place), /is for udp/)
   check('up.retransmits=0', 'https://:1')
   check('up.lost=0', 'udp://:1')
+})
+
+test('the page of a path under load has its objectives, held or missed', () => {
+  const path = new URL('../../../fixtures/loaded.json', import.meta.url)
+  const result = JSON.parse(readFileSync(path, 'utf8')) as LoadedResult
+  const expectations = [
+    { objective: 'added.p50<30ms', measured: 1e3, measuredText: '1ms', held: true },
+    { objective: 'perMinute>=1000', measured: 9, measuredText: '9', held: false },
+  ]
+  const page = loadedHtml({ ...result, expectations })
+  assert.match(page, /added\.p50&lt;30ms[^]*1ms[^]*held[^]*perMinute&gt;=1000[^]*missed/)
+  assert.doesNotMatch(loadedHtml({ ...result, expectations: [] }), /Expectations/)
 })

@@ -4,7 +4,7 @@ import { axisTime, clockText, dateText, timeText } from '../html/numbers.ts'
 import { html, type Markup } from '../html/markup.ts'
 import { page } from '../html/page.ts'
 import { fittingScale, timeScale } from '../html/scale.ts'
-import { command, definitions, bullets, section } from '../html/sections.ts'
+import { command, definitions, expectations, bullets, section } from '../html/sections.ts'
 import { vertical } from '../html/time-charts.ts'
 import type { Interval, RunResult } from '../result.ts'
 import { grades, ranks, type LoadedResult } from './loaded.ts'
@@ -33,6 +33,10 @@ export function loadedHtml(result: LoadedResult): string {
       </header>
       ${section('figures', 'Figures', percentiles(result))}
       ${section('time', 'Second by second', chart(result))}
+      ${
+        result.expectations.length > 0 &&
+        section('expectations', 'Expectations', expectations(result))
+      }
       ${section(
         'conditions',
         'Conditions',
