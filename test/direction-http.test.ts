@@ -127,5 +127,26 @@ test('a GET that asks for something else is refused, or described', async () => 
   // A server that does not serve it describes the request, as any GET.
   const { code, stderr } = await typist(['bench', plain.url, '--direction', 'down'])
   assert.equal(code, 3)
-  assert.match(stderr, /does not serve directions: it answers something else/)
+  assert.match(stderr, /does not serve directions: it echoes the request as it does any\./)
+  assert.match(stderr, /yodel serve --directions/)
+})
+
+test('connections for round trips under load are open before the path is full', async () => {
+  const heads: string[] = []
+  const path = createServer(client => {
+    const n = heads.push('') - 1
+    const far = connect(portOf(paired), '127.0.0.1')
+    client.once('data', chunk => (heads[n] = chunk.toString('latin1')))
+    client.pipe(far).pipe(client)
+    for (const socket of [client, far]) socket.on('error', () => {})
+  }).listen(0)
+  await once(path, 'listening')
+  const url = `http://127.0.0.1:${(path.address() as { port: number }).port}`
+  const options = { load: 'up:1', durationMs: 200, warmupMs: 0, ratePerSecond: 10 } as const
+  const { failedBecause, loaded } = await measureLoaded(url, options).finished
+  path.close()
+  assert.deepEqual(failedBecause, [])
+  assert.ok(loaded.messages.received > 0)
+  const flows = heads.map(head => /yodel-session/i.test(head))
+  assert.deepEqual([flows.filter(Boolean).length, flows.at(-1)], [1, true])
 })

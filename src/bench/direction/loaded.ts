@@ -1,5 +1,5 @@
 /** Latency under load: round trips while the path is idle, then while flows fill it. */
-import { benchHere, type LoadRun } from '../../bench.ts'
+import { benchHere, type BenchOptions, type LoadRun } from '../../bench.ts'
 import { loadedOptions, parseFilling } from '../../load/direction/loaded.ts'
 import type { Filling, LoadedOptions } from '../../load/direction/loaded.ts'
 import { takeSnapshot, type Snapshot } from '../../metrics/snapshot.ts'
@@ -7,6 +7,7 @@ import { validateOptions } from '../../options/form.ts'
 import { parseLoadedObjective } from '../../report/direction/loaded-objective.ts'
 import { loadedResult, type LoadedResult } from '../../report/direction/loaded.ts'
 import { formatAddress, toAddress, type Address } from '../../vocabulary/address.ts'
+import { sharedNowNs } from '../../vocabulary/clock.ts'
 import { usageError, UserError } from '../../vocabulary/errors.ts'
 import { machine, versions } from '../../vocabulary/machine.ts'
 import { isDatagrams, transports } from '../../vocabulary/transport.ts'
@@ -71,22 +72,18 @@ export function measureLoaded(address: string | Address, options: LoadedOptions)
   }
   const work = async () => {
     const wanted = wantedOf(toAddress(address), options, durationMs)
-    const { target, filling, objectives, ratePerSecond, trips } = wanted
+    const { target, filling, objectives, trips } = wanted
     const startedAt = new Date().toISOString()
     run = benchHere(target, { ...trips, warmupMs: Math.min(idleWarmupMs, warmupMs) })
     const idle = await Promise.race([run.finished, stop])
-    run = undefined
     enter('filling')
-    flows = measureDirection(target, {
-      ...flowOptionsOf(options),
-      direction: filling.direction,
-      connections: filling.flows,
-      durationMs: Infinity,
-      warmupMs,
-    })
+    const waiting = openTrips(target, trips)
+    run = waiting.run
+    await Promise.race([waiting.opened, run.finished, stop])
+    flows = measureDirection(target, { ...flowOptionsOf(options, filling), warmupMs })
     await Promise.race([flows.ready, stop])
     await Promise.race([sleep(warmupMs), flows.finished, stop])
-    run = benchHere(target, { ...trips, warmupMs: 0 })
+    waiting.begin()
     enter('loaded')
     probes = target.transport === 'https' ? await startProbes(target, options) : undefined
     const loaded = await Promise.race([run.finished, stop])
@@ -94,9 +91,9 @@ export function measureLoaded(address: string | Address, options: LoadedOptions)
     const foreign = await probes?.end()
     flows.stop()
     const filled = await Promise.race([flows.finished, stop])
-    const about = { durationMs, warmupMs, ratePerSecond, startedAt }
     const again = reproduce('bench', address, loadedOptions, options)
-    const conditions = { ...conditionsOf(target, filling), ...about, reproduce: again }
+    const about = { durationMs, warmupMs, startedAt, reproduce: again }
+    const conditions = { ...conditionsOf(wanted), ...about }
     return loadedResult(conditions, { idle, loaded, flows: filled }, objectives, foreign)
   }
   const finished = work().finally(() => {
@@ -145,9 +142,27 @@ function wantedOf(target: Address, options: LoadedOptions, durationMs: number) {
   }
 }
 
-const conditionsOf = (target: Address, { direction, flows }: Filling) => ({
+/**
+ * Round trips whose connections are open before the first of them is sent: on a full path the
+ * handshakes of many connections may take longer than the measurement.
+ */
+function openTrips(target: Address, trips: BenchOptions) {
+  let begin = () => {}
+  let opened = () => {}
+  const beginning = new Promise<number>(resolve => (begin = () => resolve(sharedNowNs())))
+  const whenOpened = new Promise<void>(resolve => (opened = resolve))
+  const startAt = () => {
+    opened()
+    return beginning
+  }
+  const run = benchHere(target, { ...trips, warmupMs: 0 }, { startAt })
+  return { run, opened: whenOpened, begin: () => begin() }
+}
+
+const conditionsOf = ({ target, filling, ratePerSecond }: ReturnType<typeof wantedOf>) => ({
   address: formatAddress(target),
-  load: `${direction}:${flows}`,
+  load: `${filling.direction}:${filling.flows}`,
+  ratePerSecond,
   versions: versions(),
   machine: machine(),
 })
@@ -164,11 +179,9 @@ const sameOf = ({ sizeBytes, drainMs, timeoutMs, seed, calling }: LoadedOptions)
   calling,
 })
 
-const flowOptionsOf = ({ timeoutMs, drainMs, seed, calling }: LoadedOptions) => ({
-  timeoutMs,
-  drainMs,
-  seed,
-  calling,
-})
+const flowOptionsOf = (
+  { timeoutMs, drainMs, seed, calling }: LoadedOptions,
+  { direction, flows: connections }: Filling,
+) => ({ timeoutMs, drainMs, seed, calling, direction, connections, durationMs: Infinity })
 
 const sleep = (ms: number) => new Promise<void>(resolve => setTimeout(resolve, ms))

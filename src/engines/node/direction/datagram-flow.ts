@@ -7,7 +7,6 @@ import type { FoundFlow } from '../../../load/direction/thread-flows.ts'
 import type { Payload } from '../../../load/payload.ts'
 import { counter, type CounterName, type FailureName, type Meter } from '../../../metrics/meter.ts'
 import type { FlowTask } from '../../../task.ts'
-import { printable } from '../../../vocabulary/text.ts'
 import { formatDuration } from '../../../vocabulary/units.ts'
 import { magic, writeHello } from '../../../wire/direction/hello.ts'
 import { isReport, type Report } from '../../../wire/direction/trace.ts'
@@ -36,7 +35,7 @@ import { RepeatedQuestion } from './repeated-question.ts'
 import { DatagramPump, togetherFrom } from './datagram-pump.ts'
 import { lateUs } from './datagram-serve.ts'
 import { sumsOf, whyNoReport, whyNoSum, whyShort, type Sums } from './claims.ts'
-import { notServed } from './not-served.ts'
+import { notServed, refusedBy } from './not-served.ts'
 import { reportOf } from './reported.ts'
 
 /** How often the server is told to go on. */
@@ -112,7 +111,7 @@ export class DatagramFlow {
       warmupMs,
     }
     const silence = `sent no answer within ${formatDuration(timeoutMs)}.`
-    const refusal = (what: string, hint?: string) => notServed(this.#task.address, what, hint)
+    const refusal = (what: string) => notServed(this.#task.address, what)
     await new Promise<void>((resolve, reject) => {
       const timer = setTimeout(() => this.#fail?.(refusal(silence)), timeoutMs)
       const settle = (how: () => void) => {
@@ -135,7 +134,7 @@ export class DatagramFlow {
               return true
             }
             if (got[0] === datagramKinds.refused)
-              this.#fail?.(refusal(`says that ${printable(String(body?.['reason']))}.`, ''))
+              this.#fail?.(refusedBy(this.#task.address, body?.['reason']))
             if (got[0] === datagramKinds.accepted) settle(resolve)
             return got[0] === datagramKinds.accepted
           },

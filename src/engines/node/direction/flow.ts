@@ -26,7 +26,7 @@ import { readInto } from '../core/read-into.ts'
 import { afterTimeout } from '../core/patience.ts'
 import { FlowRecord } from './flow-record.ts'
 import { endsBefore, whyNoReport, whyNoSum } from './claims.ts'
-import { notServed } from './not-served.ts'
+import { notServed, refusedBy } from './not-served.ts'
 import { PagedOutlet } from './paged.ts'
 import { PathSamples } from './path-samples.ts'
 import { Pump } from './pump.ts'
@@ -44,6 +44,8 @@ export interface FlowParts {
   below: Duplex
   /** What to send first; undefined if it was in the head of a request, which has no body. */
   hello: Buffer | undefined
+  /** That hello: an answer that has it echoes the request. */
+  inHead: string | undefined
   /** When dialling began. */
   askedMs: number
   payload: Payload
@@ -58,6 +60,7 @@ export class ClientFlow implements FrameEvents {
   readonly #stream: Duplex
   readonly #below: Duplex
   readonly #hello: Buffer | undefined
+  readonly #inHead: string | undefined
   readonly #askedMs: number
   readonly #counters: Float64Array
   readonly #reader = new SessionFrameReader(this)
@@ -75,9 +78,10 @@ export class ClientFlow implements FrameEvents {
   #over = false
 
   constructor(task: FlowTask, parts: FlowParts) {
-    const { number, stream, below, hello, askedMs, payload, meter } = parts
+    const { number, stream, below, hello, inHead, askedMs, payload, meter } = parts
     this.#task = task
     this.#hello = hello
+    this.#inHead = inHead
     this.#askedMs = askedMs
     this.#below = below
     this.#number = number
@@ -121,8 +125,8 @@ export class ClientFlow implements FrameEvents {
     })
   }
 
-  #notServed(what: string, hint?: string): Error {
-    return notServed(this.#task.address, what, hint)
+  #notServed(what: string): Error {
+    return notServed(this.#task.address, what)
   }
 
   begin(): void {
@@ -192,9 +196,16 @@ export class ClientFlow implements FrameEvents {
     this.#reader.push(chunk, from)
     const { broken } = this.#reader
     if (broken === undefined || this.#over) return
-    if (this.#opening) return this.#opening.fail(this.#notServed('answers something else.'))
+    if (this.#opening) return this.#opening.fail(this.#notServed(this.#insteadOf()))
     // The frames make no sense: bytes were changed on the way, or are missing.
     this.#broke('wrongBytes', broken)
+  }
+
+  /** What came instead of a session. */
+  #insteadOf(): string {
+    return this.#inHead !== undefined && this.#first.includes(this.#inHead)
+      ? 'echoes the request as it does any.'
+      : 'answers something else.'
   }
 
   onPayload(chunk: Buffer, from: number, to: number): void {
@@ -213,9 +224,8 @@ export class ClientFlow implements FrameEvents {
   }
 
   #onRefused(said: unknown) {
-    const reason = printable(String(said))
-    if (this.#opening) this.#opening.fail(this.#notServed(`says that ${reason}.`, ''))
-    else this.#broke('wrongBytes', `the server found that ${reason}`)
+    if (this.#opening) this.#opening.fail(refusedBy(this.#task.address, said))
+    else this.#broke('wrongBytes', `the server found that ${printable(String(said))}`)
   }
 
   #onReport(report: Report) {

@@ -32,11 +32,13 @@ export async function openFlows(task: FlowTask, meter: Meter, dial: Dial): Promi
   const isGet = transports[task.address.transport].protocol === 'http' && task.direction === 'down'
   return openAll(task, meter, async number => {
     const hello = writeHello(helloOf(task, number, isGet))
-    const target = isGet ? withHello(task, hello) : task
+    const inHead = isGet ? hello.toString('base64url') : undefined
+    const target = inHead === undefined ? task : withHello(task, inHead)
     const askedMs = performance.now()
     const { stream, below = stream } = await dial({ ...target, number }, task.timeoutMs)
     const said = isGet ? undefined : hello
-    return new ClientFlow(task, { number, stream, below, hello: said, askedMs, payload, meter })
+    const about = { number, hello: said, inHead, askedMs, payload }
+    return new ClientFlow(task, { ...about, stream, below, meter })
   })
 }
 
@@ -48,9 +50,9 @@ function helloOf(task: FlowTask, flow: number, isGet: boolean): Hello {
 }
 
 /** The target of a request without a body: the hello is in its head. */
-const withHello = ({ address, calling }: FlowTask, hello: Buffer): Target => ({
+const withHello = ({ address, calling }: FlowTask, hello: string): Target => ({
   address,
-  calling: { ...calling, http: { ...calling.http, hello: hello.toString('base64url') } },
+  calling: { ...calling, http: { ...calling.http, hello } },
 })
 
 /** Opens flows over datagrams. */
