@@ -193,6 +193,7 @@ function tasksOf(address: Address, options: Wanted, recordFaults: boolean) {
     sharePort: false,
     recordFaults,
     udpPorts,
+    sessionRates: new BigInt64Array(new SharedArrayBuffer(BigInt64Array.BYTES_PER_ELEMENT)),
     ...rest,
     tls: identityFor(address, options.tls),
     proxy: mode === 'off' ? undefined : { mode, from },

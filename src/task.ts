@@ -30,6 +30,8 @@ export interface ServeTask extends Omit<Options, WholeServer> {
   datagrams: DatagramRules
   /** How many sockets of this process serve each port of udp, in memory that all threads share. */
   udpPorts: Uint16Array
+  /** The rates of its sessions over datagrams in sum: one number, in memory that threads share. */
+  sessionRates: BigInt64Array
   /** Where to write the connections (see metrics/ledger); undefined: nowhere. */
   ledger: SharedArrayBuffer | undefined
 }

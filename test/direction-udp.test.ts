@@ -97,7 +97,9 @@ test('a server that does not serve it, or refuses it: exit 3', async () => {
   await using slow = await serve('udp://127.0.0.1:0', { directions: true, maxRatePerSecond: 100 })
   const refused = await typist(['bench', slow.url, '--direction', 'down', '--rate', '200'])
   assert.equal(refused.code, 3)
-  assert.match(refused.stderr, /it sends 100 datagrams per second at most \(--max-rate\)/)
+  assert.match(refused.stderr, /refused: it sends 100\/s at most \(--max-rate\), and 200\/s was/)
+  assert.match(refused.stderr, /Ask for less with --rate\./)
+  assert.doesNotMatch(refused.stderr, /does not serve/)
 })
 
 /** What a client that is none gets for these datagrams. */
@@ -171,6 +173,31 @@ test('the server stops a second after the last sign of the client', async () => 
   assert.equal(end[0], datagramKinds.end)
   assert.equal(readOther(end)!['datagrams'], came)
   raw.socket.close()
+})
+
+test('all sessions together keep to the rate; one that has ended leaves it to others', async () => {
+  const sparing = { directions: true, maxRatePerSecond: 500, threads: 2 }
+  await using server = await serve('udp://127.0.0.1:0', sparing)
+  const [first, second] = [new Raw(portOf(server)), new Raw(portOf(server))]
+  const begun = async (raw: Raw, of: object) => {
+    const { cookie } = readOther(await raw.ask(pad(writeHello({ ...about, ...of })))) as {
+      cookie: string
+    }
+    const answer = await raw.ask(pad(writeHello({ ...about, ...of, cookie })))
+    return answer[0] === datagramKinds.accepted ? 'accepted' : readOther(answer)!['reason']
+  }
+  const more = { ratePerSecond: 300, id: `f${id.slice(1)}` }
+  assert.equal(await begun(first, {}), 'accepted')
+  assert.equal(
+    await begun(second, { ...more, ratePerSecond: 301 }),
+    'it sends 500/s at most (--max-rate), and 300/s of it is left beside other sessions',
+  )
+  assert.equal(await begun(second, { ...more, mode: 'up', ratePerSecond: 1e6 }), 'accepted')
+  assert.equal(await begun(second, { ...more, id: `e${id.slice(1)}` }), 'accepted')
+  await first.ask(writeOther(datagramKinds.end, 0x01234567, {}, 512))
+  // That of the second ends as it begins anew at the same address.
+  assert.equal(await begun(second, { ...more, ratePerSecond: 500 }), 'accepted')
+  for (const { socket } of [first, second]) socket.close()
 })
 
 test('questions that make no sense get no answer, and do the server no harm', async () => {

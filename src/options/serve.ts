@@ -207,11 +207,11 @@ export const commonOptions = {
           : `Only an echo is served on ${name}.`,
     },
   }),
-  /** The most that a session over datagrams sends down; undefined: the default. */
+  /** The most that all sessions over datagrams send down, together; undefined: the default. */
   maxRatePerSecond: option(rate({ unlimited: true }), {
     default: undefined,
     flag: 'max-rate',
-    help: 'udp: datagrams per second to a client of `bench --direction`, at most',
+    help: 'udp: datagrams per second to all clients of `bench --direction`, at most',
     defaultText: '10k/s; loopback: unlimited',
     where: {
       engines: ['node'],

@@ -17,6 +17,7 @@ import {
 } from '../../../wire/udp/session.ts'
 import { DatagramTrain } from '../../os/datagram-train.ts'
 import { DatagramPump } from './datagram-pump.ts'
+import { RateBudget, type GrantedRate } from './rate-budget.ts'
 import { payloadOf } from './session-payload.ts'
 
 /**
@@ -55,6 +56,7 @@ interface ServedFlow {
   readonly receiver: DatagramReceiver | undefined
   readonly sender: DatagramSender | undefined
   readonly pump: DatagramPump | undefined
+  readonly granted: GrantedRate | undefined
   /** The last report, once it was asked for. */
   report: Buffer | undefined
   heardMs: number
@@ -69,8 +71,16 @@ interface ServedFlow {
 
 export interface SessionRules {
   counters: Float64Array
-  /** Datagrams that it sends in one session, at most; undefined: the default. */
+  /** Datagrams that it sends in all sessions together, at most; undefined: the default. */
   maxRatePerSecond: number | undefined
+  /** What the sessions of all threads may send. */
+  sessionRates: BigInt64Array
+}
+
+/** For ever: others may send now instead. */
+function stopSending({ pump, granted }: ServedFlow) {
+  pump?.end()
+  granted?.release()
 }
 
 const addressOf = ({ address: host, port }: DatagramPeer) =>
@@ -80,6 +90,7 @@ const keyOf = ({ address, port }: DatagramPeer) => `${address} ${port}`
 export class DatagramSessions {
   readonly #outlet: SessionOutlet
   readonly #rules: SessionRules
+  readonly #budget: RateBudget
   readonly #cookies = new Cookies(randomBytes(32))
   readonly #flows = new Map<string, ServedFlow>()
   readonly #looking: NodeJS.Timeout
@@ -87,6 +98,7 @@ export class DatagramSessions {
   constructor(outlet: SessionOutlet, rules: SessionRules) {
     this.#outlet = outlet
     this.#rules = rules
+    this.#budget = new RateBudget(rules.sessionRates)
     this.#looking = setInterval(() => this.#look(), sendMs / 4).unref()
   }
 
@@ -140,10 +152,12 @@ export class DatagramSessions {
     if (mode !== 'up' && mode !== 'down' && mode !== 'both') return `${mode} is not for datagrams`
     const { sizeBytes = usualBytes, ratePerSecond = usualRate } = hello
     if (sizeBytes <= payloadHeadBytes) return `a datagram has more than ${payloadHeadBytes} bytes`
-    const most = this.#mostTo(from.address)
-    if (mode !== 'up' && ratePerSecond > most)
-      return `it sends ${most} datagrams per second at most (--max-rate)`
-    this.#flows.get(keyOf(from))?.pump?.end()
+    // The client has begun anew.
+    const before = this.#flows.get(keyOf(from))
+    if (before) stopSending(before)
+    const isDown = mode !== 'up'
+    const granted = isDown ? this.#budget.grant(ratePerSecond, this.#mostTo(from)) : undefined
+    if (typeof granted === 'string') return granted
     const key = headKey(word, seed, flow)
     const stream = { payload: payloadOf(seed), flow, key, sizeBytes }
     const receiver =
@@ -167,12 +181,12 @@ export class DatagramSessions {
       })
     const heardMs = performance.now()
     const state = { report: undefined, heardMs, begun: false, ended: false, stopped: false }
-    this.#flows.set(keyOf(from), { word, id, receiver, sender, pump, ...state })
+    this.#flows.set(keyOf(from), { word, id, receiver, sender, pump, granted, ...state })
     this.#count('sessions', 1)
     return undefined
   }
 
-  #mostTo(address: string): number {
+  #mostTo({ address }: DatagramPeer): number {
     const isLoopback = addressKindOf(address, new Set()) === 'loopback'
     return this.#rules.maxRatePerSecond ?? (isLoopback ? Infinity : maxRateDefault)
   }
@@ -185,7 +199,7 @@ export class DatagramSessions {
 
   #onEnd(flow: ServedFlow, data: Buffer, from: DatagramPeer) {
     flow.ended = true
-    flow.pump?.end()
+    stopSending(flow)
     const { datagrams = 0, measured = 0, bytes = 0, skipped = 0 } = flow.sender ?? {}
     const p99Us = flow.sender ? lateUs(flow.sender) : 0
     const said = {
@@ -230,15 +244,17 @@ export class DatagramSessions {
       // A client may say hello for many flows before the first of them begins.
       if (flow.begun && !flow.ended && now - flow.heardMs > sendMs) {
         flow.stopped = true
-        flow.pump?.end()
+        stopSending(flow)
       }
-      if (now - flow.heardMs > rememberMs) this.#flows.delete(key)
+      if (now - flow.heardMs <= rememberMs) continue
+      stopSending(flow)
+      this.#flows.delete(key)
     }
   }
 
   close(): void {
     clearInterval(this.#looking)
-    for (const { pump } of this.#flows.values()) pump?.end()
+    for (const flow of this.#flows.values()) stopSending(flow)
   }
 
   #count(name: CounterName, by: number) {

@@ -41,9 +41,10 @@ export async function openDatagramServe(task: ServeTask, meter: Meter): Promise<
     }
     if (task.directions) {
       const { DatagramSessions } = await import('../direction/datagram-serve.ts')
-      const { maxRatePerSecond } = task
+      const { maxRatePerSecond, sessionRates } = task
       server.serveSessions(
-        (outlet, counters) => new DatagramSessions(outlet, { counters, maxRatePerSecond }),
+        (outlet, counters) =>
+          new DatagramSessions(outlet, { counters, maxRatePerSecond, sessionRates }),
       )
     }
     return server
