@@ -252,6 +252,13 @@ test('a result is read as it was written, and anything else is refused in a line
     [change({ outages: { reconnects: 0, lost: 0, rows: [{}] } }), /'outages'/],
     [change({ firstWrong: { offset: 0 } }), /'firstWrong'/],
     [change({ generator: { own: [null] } }), /'generator'/],
+    [change({ generator: { cpuShare: 'x' } }), /'generator'/],
+    [change({ generator: { cpuShare: 0, stalls: { count: 1 } } }), /'generator'/],
+    // Whatever is not a pass must not be read as one.
+    [change({ verdict: 'FAIL' }), /'verdict'/],
+    [change({ run: { ...result.run, options: { idle: 'x' } } }), /'run'/],
+    [change({ run: { ...result.run, versions: { yodel: {} } } }), /'run'/],
+    [change({ seconds: 'much' }).replace('"much"', '1e999'), /'seconds'/],
   ]
   for (const [text, message] of rows) {
     const refused = (error: unknown) =>

@@ -2,7 +2,8 @@
 
 export type Predicate = (value: unknown) => boolean
 
-export const isNumber: Predicate = value => typeof value === 'number'
+/** JSON can write a number that is too large to be one. */
+export const isNumber: Predicate = value => Number.isFinite(value)
 export const isNumberOrNull: Predicate = value => value === null || isNumber(value)
 export const isText: Predicate = value => typeof value === 'string'
 export const isFlag: Predicate = value => typeof value === 'boolean'

@@ -52,13 +52,21 @@ const wrongShape = record({
   ...each(['expected', 'received', 'before', 'cause', 'detail'], isText),
 })
 const ownShape = record({ figure: isText, measured: isNumber, bound: isNumber })
+/** Older files have less of it. */
+const generatorShape = record({
+  ...each(['cpuShare', 'onCpuShare', 'queuedShare'], optional(isNumberOrNull)),
+  stalls: optional(record({ count: isNumber, totalMs: isNumber, longest: listOf(bucket) })),
+  garbage: optional(record({ collections: isNumber, totalMs: isNumber })),
+  own: optional(listOf(ownShape)),
+})
+const named = ['connections', 'depth', 'ratePerSecond', 'idle', 'churnPerSecond']
 const sizeShape = record(each(['minBytes', 'maxBytes', 'weight'], isNumber))
 
 /** The keys that other code computes with. A result may have more. */
 const shapes: Record<string, Predicate> = {
   valid: isFlag,
   invalidBecause: listOf(isText),
-  verdict: isText,
+  verdict: value => value === 'pass' || value === 'fail',
   failedBecause: listOf(isText),
   seconds: isNumber,
   rates: record({
@@ -68,7 +76,7 @@ const shapes: Record<string, Predicate> = {
   bytes: record({ sent: isNumber, received: isNumber }),
   expectations: listOf(record({ objective: isText, measuredText: isText, held: isFlag })),
   resolution: record(each(['relativeError', 'lowestUs', 'highestUs'], isNumber)),
-  generator: record({ own: optional(listOf(ownShape)) }),
+  generator: generatorShape,
   messages: record(
     each(['planned', 'sent', 'received', 'lost', 'unfinished', 'wrong', 'deferred'], isNumber),
   ),
@@ -90,8 +98,11 @@ const shapes: Record<string, Predicate> = {
   run: record({
     ...each(['command', 'address', 'engine', 'startedAt', 'reproduce'], isText),
     threads: isNumber,
-    options: record({ sizes: optional(listOf(sizeShape)) }),
-    versions: record({}),
+    options: record({
+      ...each(named, optional(isNumberOrNull)),
+      sizes: optional(listOf(sizeShape)),
+    }),
+    versions: value => isObject(value) && Object.values(value as object).every(isText),
     machine: record({ system: isText, cpu: isText, cores: isNumber, memoryBytes: isNumber }),
   }),
 }
