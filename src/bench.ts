@@ -15,7 +15,7 @@ export type { BenchOptions, FloodOptions, LoadOptions } from './load/options.ts'
 export const benchDefaults = defaultsOf(benchOptions)
 export const floodDefaults = defaultsOf(floodOptions)
 
-/** How long a bench measures: a count is limit enough. */
+/** How long a bench measures; without end if there is a count. */
 export const durationOf = ({ durationMs, count }: BenchOptions): number =>
   durationMs ?? (count === undefined ? benchDefaults.durationMs : Infinity)
 
@@ -54,7 +54,10 @@ export function benchHere(
   return startLoad('bench', address, benchOptions, options, prepare, hooks)
 }
 
-/** What a bench with these options sends. @throws UserError if one makes no sense */
+/**
+ * The load of a bench with these options.
+ * @throws UserError if one makes no sense
+ */
 export function prepareBench(address: string | Address, options: BenchOptions): Load {
   validateOptions(benchOptions, options)
   if (options.agents !== undefined)
@@ -75,7 +78,7 @@ export function prepareBench(address: string | Address, options: BenchOptions): 
 
 const besideStages = { ratePerSecond: 'rate', durationMs: 'duration', count: 'count' } as const
 
-/** Stages say how long and how fast; their mean is the rate of the plan. */
+/** Takes duration and rate from the stages; the rate is their mean. */
 export function withRateOfStages(options: BenchOptions): BenchOptions {
   const stages = stagesOf(options)
   if (!stages) return options

@@ -31,13 +31,13 @@ export const connectOptions = {
   calling: group(callingOptions),
 }
 /**
- * How connect() connects.
+ * The options of connect().
  * @interface
  */
 export type ConnectOptions = OptionsOf<typeof connectOptions>
 export const connectDefaults = defaultsOf(connectOptions)
 
-/** Iterate over it to get the bytes as they arrive, until the server has finished. */
+/** A connection. Iterate over it to get the bytes as they arrive, until the server has finished. */
 export interface Connection extends AsyncDisposable, AsyncIterable<Uint8Array> {
   /** The address of the server. */
   readonly address: Address
@@ -58,8 +58,8 @@ export interface Connection extends AsyncDisposable, AsyncIterable<Uint8Array> {
   /** The round trip of a ping, in milliseconds, where the transport has pings (ws, wss). */
   readonly ping?: (() => Promise<number>) | undefined
   /**
-   * The stream below, for what has no method here: a net.Socket on transports of bytes. On
-   * transports of messages each write is a message, and so is each chunk; text is a string.
+   * The stream below, for everything that has no method here: a net.Socket on transports of bytes.
+   * On transports of messages each write is a message, and so is each chunk; text is a string.
    */
   readonly stream: Duplex
 }
@@ -81,7 +81,7 @@ export function connect(
   return connectUntil(address, options)
 }
 
-/** The same, until a signal says that it is not wanted any more. */
+/** Like connect(), but a signal can end it while it connects. */
 export async function connectUntil(
   address: string | Address,
   options: ConnectOptions,
@@ -122,7 +122,7 @@ class LinkConnection implements Connection {
   async echo(message: Uint8Array | string): Promise<Echo> {
     const sent = Buffer.from(message as string)
     const startedMs = performance.now()
-    // At the same time: an echo server stops reading when its echo is not read.
+    // Reads and writes at the same time: an echo server stops reading if its echo is not read.
     const [reply] = await Promise.all([this.#read(sent.length), this.write(message)])
     const latencyUs = (performance.now() - startedMs) * 1e3
     if (!reply.equals(sent)) throw new Error(`${formatAddress(this.address)} sent other bytes back`)

@@ -27,21 +27,21 @@ import type { FaultRecord } from './threads/fault-feed.ts'
 import { startThreads } from './threads/start.ts'
 
 /**
- * How serve() serves.
+ * The options of serve().
  * @interface
  */
 export type ServeOptions = OptionsOf<typeof serveOptions> & {
   /**
-   * Which faults are in force when. `faults` are in force when no step of the script is; none if
-   * they are not given.
+   * A script: which faults are in force when. While no step is in force, `faults` are (none by
+   * default).
    */
   faultScript?: FaultScript | undefined
   /** Called when a step of the script comes into force. */
   onFaultStep?: OnStep | undefined
   /**
-   * Called with what the faults did, in order for each connection, at most some 10 ms later. Before
-   * `closed` resolves it was called with everything. `lost` counts what was dropped because this
-   * thread was busy.
+   * Called with what the faults did, in order for each connection, at most some 10 ms later. It has
+   * been called with all of them before `closed` resolves. `lost` counts what was dropped because
+   * this thread was busy.
    */
   onFaults?: ((records: readonly FaultRecord[], lost: number) => void) | undefined
 }
@@ -49,20 +49,26 @@ export type ServeOptions = OptionsOf<typeof serveOptions> & {
 type Wanted = ResolvedOf<typeof serveOptions> & { web: WebRules; datagrams: DatagramRules }
 
 export interface Server extends AsyncDisposable {
-  /** Where it listens, with the port that the system gave. */
+  /** The address on which the server listens, with the port that the system gave. */
   readonly address: Address
   /** The same as a string, for example `tcp://127.0.0.1:7007`. */
   readonly url: string
   readonly engine: EngineName
   /** How many clients are served at the same time, over all threads; Infinity: no limit. */
   readonly concurrency: number
-  /** SHA-256 of its certificate, where it has one, in lower-case hexadecimal: what `pin` takes. */
+  /**
+   * The SHA-256 fingerprint of its certificate, if it has one, in lower-case hexadecimal: the value
+   * for `pin`.
+   */
   readonly fingerprint: string | undefined
   /** Whether that certificate was made at start, so that no client knows it yet. */
   readonly madeCertificate: boolean
-  /** The faults that are in force; undefined: it has none, and setFaults() cannot be called. */
+  /**
+   * The faults in force; undefined if the server cannot have faults, so that setFaults() cannot be
+   * called.
+   */
   readonly faults: readonly FaultSpec[] | undefined
-  /** Sentences about what differs from what was asked for, and why. */
+  /** Sentences about differences from what was asked for, with reasons. */
   readonly notes: readonly string[]
   /** What happened so far. */
   snapshot(): Snapshot
@@ -71,8 +77,8 @@ export interface Server extends AsyncDisposable {
   /** The connections, a ledger for each thread; empty where there is none. */
   readonly ledgers: readonly Ledger[]
   /**
-   * Sets other faults from now on, for new and for open connections: held bytes go out, and a
-   * client that a fault let hang is answered. Resolves when they are in force.
+   * Sets other faults from now on, for new and for open connections: bytes that old faults held
+   * back are sent, and clients that hung are answered. Resolves when the new faults are in force.
    * @throws UserError if they make no sense, or the server was started without `faults`
    */
   setFaults(faults: readonly FaultSpec[]): Promise<void>
@@ -159,10 +165,7 @@ const udpPorts = new Uint16Array(new SharedArrayBuffer(65_536 * Uint16Array.BYTE
 /** As many threads as the standard pool of Python has (concurrent.futures, since 3.8). */
 export const poolSize = () => Math.min(32, availableParallelism() + 4)
 
-/**
- * Checks options against each other. The table (options/serve) has the limits of each one by
- * itself.
- */
+/** Checks options together. (The table of options, options/serve, checks each value by itself.) */
 function check({ faults = [], web, reply, directions }: Wanted, address: Address) {
   const wrong = web.origins?.find(origin => origin !== 'null' && originOf(origin) !== origin)
   if (wrong !== undefined)
@@ -174,7 +177,7 @@ function check({ faults = [], web, reply, directions }: Wanted, address: Address
     throw usageError(`Directions can be served together with an echo, not with ${reply}.`)
 }
 
-/** As a browser writes it (RFC 6454 section 6.2). */
+/** An origin in the form that a browser writes (RFC 6454 section 6.2). */
 function originOf(url: string): string | undefined {
   const parsed = URL.canParse(url) ? new URL(url) : undefined
   return parsed && `${parsed.protocol}//${parsed.host}`
@@ -208,7 +211,7 @@ function tasksOf(address: Address, options: Wanted, recordFaults: boolean) {
   const listed = wantsLedger && engineCan(engine, 'ledger')
   if (wantsLedger && !listed)
     notes.push(`The ${engine} engine counts its clients, but cannot list them.`)
-  // A thread that may serve no client would leave its share of the backlog waiting for ever.
+  // If a thread could serve no client, clients in its part of the backlog would wait for ever.
   let count = oneOff ? 1 : Math.min(threads, concurrency)
   if (count > 1) {
     try {

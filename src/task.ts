@@ -10,19 +10,22 @@ import type { DatagramRules, ProxyRules, serveOptions, WebRules } from './option
 export type Task = ServeTask | LoadTask | FlowTask
 
 type Options = ResolvedOf<typeof serveOptions>
-/** What is said of a server as a whole, and becomes something else for a thread. */
+/** Options of a server as a whole, from which a thread gets something else. */
 type WholeServer = 'threads' | 'faultsLater' | 'tls' | 'proxy' | 'web' | 'datagrams' | 'ledger'
 
-/** Echo whatever arrives. `concurrency` is this thread's share; the rest is as in the options. */
+/**
+ * The task to echo whatever arrives. `concurrency` is this thread's share; the rest is as in the
+ * options.
+ */
 export interface ServeTask extends Omit<Options, WholeServer> {
   kind: 'serve'
   engine: EngineName
   address: Address
   /** Several threads listen on one port (SO_REUSEPORT); the kernel spreads the clients. */
   sharePort: boolean
-  /** Whether each fault is written down (threads/fault-feed.ts). */
+  /** Whether each fault is recorded (threads/fault-feed.ts). */
   recordFaults: boolean
-  /** For tls, wss and https. */
+  /** The credentials for tls, wss and https. */
   tls: ServerTls | undefined
   /** Undefined: no PROXY header is read. */
   proxy: ProxyRules | undefined
@@ -36,14 +39,14 @@ export interface ServeTask extends Omit<Options, WholeServer> {
   ledger: SharedArrayBuffer | undefined
 }
 
-/** Send messages, and verify that each comes back. */
+/** The task to send messages, and to verify that each comes back. */
 export interface LoadTask extends ThreadLoad {
   kind: 'load'
   engine: EngineName
   address: Address
 }
 
-/** Send in one direction or in both, or receive, and verify what arrives. */
+/** The task to send in one direction or in both, and to verify what arrives. */
 export interface FlowTask extends ThreadFlows {
   kind: 'flow'
   engine: EngineName

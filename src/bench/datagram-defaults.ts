@@ -8,12 +8,15 @@ import { isDatagrams } from '../vocabulary/transport.ts'
 const timeoutMs = 1_000
 /** In an open loop a lost datagram should not hold up those behind it. */
 const openLoopDepth = 1_000
-/** Over all connections; see checkLoad(). */
+/** The most messages in flight over all connections; see checkLoad(). */
 const inFlightMax = 1_000_000
-/** With IPv6 (RFC 768, RFC 8200). With IPv4 it is 20 less, checked once the address is resolved. */
+/**
+ * The largest datagram with IPv6 (RFC 768, RFC 8200). With IPv4 it has 20 bytes less, which is
+ * checked once the address is resolved.
+ */
 const sizeMaxBytes = 65_527
 
-/** The bytes that each datagram has besides the message of a flood. */
+/** The bytes of each datagram in addition to the message of a flood. */
 export const overheadBytes = (address: Address): number => (isDatagrams(address) ? headerBytes : 0)
 
 interface Wanted {

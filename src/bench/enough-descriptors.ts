@@ -6,7 +6,10 @@ import { UserError } from '../vocabulary/errors.ts'
 import type { LoadTask } from '../task.ts'
 import { formatCount, plural } from '../vocabulary/units.ts'
 
-/** A thread of Node has five, and opens a few more while it loads modules. */
+/**
+ * How many descriptors a thread of Node needs: it has five, and opens a few more while it loads
+ * modules.
+ */
 const ofThread = 8
 
 /** @throws UserError if there are too few descriptors, where their number is known */
@@ -21,7 +24,10 @@ export function checkDescriptors(tasks: readonly [LoadTask, ...LoadTask[]]): voi
   throw tooFew(formatAddress(address), most, wanted)
 }
 
-/** The same for connections from this thread. @throws UserError */
+/**
+ * Refuses connections from this thread for which there are too few descriptors.
+ * @throws UserError
+ */
 export function checkRoom(wanted: number): void {
   const most = roomBeside(0)
   if (wanted > most) throw tooFew('the servers', most, wanted)

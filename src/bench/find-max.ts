@@ -31,7 +31,7 @@ export interface FindMaxRun {
    * server goes away later, the result says so. Plain JSON.
    */
   readonly finished: Promise<FindMaxResult>
-  /** The first probe has reached the server: until then there is nothing to find. */
+  /** Whether the first probe has reached the server. Before that nothing can be found. */
   readonly connected: boolean
   /** Ends with what was found so far. */
   stop(): void
@@ -50,14 +50,14 @@ const drainLeastMs = 250
 /** A failure at a rate of up to this factor above the closed loop may be noise. */
 const plausibleShare = 1.1
 
-/** @param run makes one of its runs */
+/** @param run makes a run of the search */
 export function findMaxHere(
   address: string | Address,
   options: FindMaxOptions,
   run: RunOnce = benchHere,
 ): FindMaxRun {
   const search = new Search(address, options, run)
-  // It starts in a later turn, so that a mistake in the options also rejects the promise.
+  // The search starts in a later turn, so that a mistake in the options also rejects the promise.
   const finished = Promise.resolve().then(() => search.run())
   finished.catch(() => {})
   return {
@@ -83,9 +83,9 @@ class Search {
   /** Why it could not go on. */
   #stoppedBecause: string | null = null
   #idleness: Idleness | undefined
-  /** What an echo took just before a probe, if the server was not idle again. */
+  /** How long an echo took just before a probe, if the server was not idle again. */
   #echoUs: number | undefined
-  /** What a closed loop reached. */
+  /** The rate of the closed loop. */
   #estimate = 0
   /**
    * The conditions of the highest rate that held: each rate that holds is higher than those before.
@@ -141,7 +141,10 @@ class Search {
     return (Math.max(fewestMessages, ...fewest) * 1e3) / durationMs!
   }
 
-  /** A closed loop over the same connections: near the most that they can carry. */
+  /**
+   * Measures a closed loop over the same connections: its rate is near the highest that they can
+   * carry.
+   */
   async #estimateRate() {
     const durationMs = Math.min(estimateMaxMs, this.#load.durationMs!)
     // The messages of the estimate must be back before the first probe.
@@ -174,7 +177,7 @@ class Search {
     return this.#unlessItEnds(() => this.#probe(ratePerSecond))
   }
 
-  /** One run at that rate. */
+  /** Makes a run at that rate. */
   async #probe(ratePerSecond: number): Promise<ProbeOutcome> {
     const echoUs = this.#echoUs
     const result = await this.#bench({ ...this.#load, ratePerSecond })
@@ -207,7 +210,7 @@ class Search {
     return 'held'
   }
 
-  /** Undefined if it was stopped: then it says nothing. */
+  /** Makes a run; undefined if it was stopped, since it then says nothing. */
   async #bench(options: BenchOptions): Promise<RunResult | undefined> {
     if (this.#stopped) return undefined
     this.#running = this.#run(this.#address, options)
@@ -216,7 +219,7 @@ class Search {
       () => {},
     )
     const result = await this.#running.finished.catch((error: unknown) => {
-      // It may have been connecting.
+      // The run may have been connecting.
       if (this.#stopped) return undefined
       throw error
     })
@@ -224,12 +227,16 @@ class Search {
   }
 }
 
-/** With fewer round trips in a window its rate depends on where it begins and ends. */
+/**
+ * The fewest round trips in a window. With fewer, the rate depends on where the window begins and
+ * ends.
+ */
 const roundTripsLeast = 10
 
 /**
- * What a closed loop carried. Where its round trips are long, replies come in bursts, and few fit
- * into the window: then by Little's law, from what was in flight and how long each took.
+ * The rate of a closed loop. If round trips are long, replies come in bursts, and few fit into the
+ * window. Then the rate is computed by Little's law, from the number of messages in flight and the
+ * mean round trip.
  */
 function carriedPerSecond({ rates, responseUs, messages, seconds, run }: RunResult): number {
   const meanSeconds = (responseUs.mean ?? 0) / 1e6
@@ -239,7 +246,7 @@ function carriedPerSecond({ rates, responseUs, messages, seconds, run }: RunResu
   return rates.achievedPerSecond ?? 0
 }
 
-/** What each probe has in common. */
+/** The options that all probes have in common. */
 function probeOptions(options: FindMaxOptions): BenchOptions {
   const { objective, precision, from, probeMs, onProbe: _, ...load } = options
   const durationMs = probeMs ?? load.durationMs ?? probeDefaultMs
@@ -259,7 +266,7 @@ function probeOptions(options: FindMaxOptions): BenchOptions {
   }
 }
 
-/** The time in an objective, 0 if it has none; refuses what a search cannot use. */
+/** The time in an objective, 0 if it has none. Refuses objectives that a search cannot use. */
 function limitMsOf(text: string): number {
   const { metric, operator, limit } = parseObjective(text)
   const upwards = operator === '<' || operator === '<=' || (operator === '=' && limit === 0)

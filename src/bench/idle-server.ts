@@ -2,9 +2,12 @@
 import type { BenchOptions } from '../load/options.ts'
 import type { RunResult } from '../report/result.ts'
 
-/** The longest wait for it. */
+/** How long to wait at most until the server is idle. */
 export const idleMaxMs = 10_000
-/** How much slower an echo of an idle server may be: a factor, and what a busy machine adds. */
+/**
+ * How much slower an echo of an idle server may be than at first: a factor, and a time that a busy
+ * machine may add.
+ */
 const nearFactor = 3
 const nearUs = 2_000
 /**
@@ -12,7 +15,9 @@ const nearUs = 2_000
  */
 const echoes = 3
 
-/** One connection that sends a few messages one by one, whatever the load is. */
+/**
+ * Options for one connection that sends a few messages one by one, over the same route as the load.
+ */
 function fewEchoes(load: BenchOptions, timeoutMs: number): BenchOptions {
   const { durationMs: _, ratePerSecond: __, ...rest } = load
   return {
@@ -52,12 +57,15 @@ export class Idleness {
     this.#firstUs = await this.#echoUs(idleMaxMs)
   }
 
-  /** Undefined once it is idle; otherwise how long an echo still took, in microseconds. */
+  /**
+   * Waits until the server is idle. Returns undefined if it is, otherwise how long an echo still
+   * took, in microseconds.
+   */
   async wait(): Promise<number | undefined> {
     const first = this.#firstUs
     if (first === null) return undefined
     const untilMs = performance.now() + idleMaxMs
-    // If it was stopped, no echo says anything.
+    // After a stop the echoes mean nothing.
     while (!this.#stopped()) {
       const beganMs = performance.now()
       const us = await this.#echoUs(Math.max(1, untilMs - beganMs))
@@ -67,7 +75,7 @@ export class Idleness {
     return undefined
   }
 
-  /** Null if none came back, or it was stopped. */
+  /** How long the quickest of a few echoes took; null if none came back, or after a stop. */
   async #echoUs(timeoutMs: number): Promise<number | null> {
     const result = await this.#bench(fewEchoes(this.#load, Math.ceil(timeoutMs)))
     return result?.responseUs.min ?? null

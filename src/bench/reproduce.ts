@@ -3,7 +3,7 @@ import { formatAddress, toAddress, type Address } from '../vocabulary/address.ts
 import { defaultsOf, wordsOf, type Table } from '../options/form.ts'
 import { quoted } from '../vocabulary/text.ts'
 
-/** @param rows of the options: those at their defaults are left out */
+/** @param rows the rows of the options; options with their default values are left out */
 export function reproduce(
   command: string,
   address: string | Address,

@@ -42,7 +42,7 @@ export interface RoundsRun {
 /** Measures an address against another, or against another server of the same one. */
 export function benchAgainst(address: string | Address, options: RoundsOptions): RoundsRun {
   const stopping = new AbortController()
-  // It starts in a later turn, so that a mistake in the options also rejects the promise.
+  // The rounds start in a later turn, so that a mistake in the options also rejects the promise.
   const finished = Promise.resolve().then(() =>
     new Experiment(address, options, stopping.signal).run(),
   )
@@ -109,7 +109,7 @@ class Experiment {
     const document = this.#document
     const { rounds, roundsWanted } = document
     const left = () => rounds.filter(round => !isValidRound(round)).length
-    // A round with a run that is not valid is measured again, but only so often.
+    // A round with a run that is not valid is measured again, up to a limit.
     while (rounds.length - left() < roundsWanted && left() <= spareRounds(roundsWanted)) {
       try {
         const round = await this.#round(rounds.length)
@@ -118,7 +118,8 @@ class Experiment {
         const unlike = unlikeIn([round])
         if (unlike.length > 0)
           throw usageError(unlike[0]!, 'Give it as an option: both sides have the same options.')
-        // Then the figures are only of the messages that came back, so they cannot be compared.
+        // If a run failed, its figures are only of the messages that came back, so they cannot be
+        // compared.
         if (sides.some(side => isBroken(round, side))) break
       } catch (error) {
         if (this.#stopping.aborted) {

@@ -42,11 +42,11 @@ export interface LoadRun {
    * `finished` resolves.
    */
   onInterval(listener: (interval: Interval) => void): void
-  /** Whether it was told to stop. */
+  /** Whether stop() was called. */
   readonly stopping: boolean
   /**
-   * Sends nothing more, and waits for what is not back yet; with `now` it does not wait. A run that
-   * is not ready yet rejects `ready` and `finished`.
+   * Ends sending, and waits for missing echoes; with `now` it does not wait. A run that is not
+   * ready yet rejects `ready` and `finished`.
    */
   stop(how?: 'drain' | 'now'): void
   /** Resolves when all connections are closed; rejects as `ready` does. Plain JSON. */
@@ -55,15 +55,17 @@ export interface LoadRun {
 
 /** For loads that begin at one instant on several machines. */
 export interface StartHooks {
-  /** Asked once all is connected, for an instant on the clock that threads share. */
+  /**
+   * Called once all connections are open. Resolves with the start, on the clock that threads share.
+   */
   startAt?: () => Promise<number>
-  /** Called once the instant is known at which sending begins. */
+  /** Called as soon as it is known when sending begins. */
   onStart?: (startNs: number) => void
 }
 
 /**
- * @param rows of the options, from which the command that repeats the run is made
- * @param prepare checks the options; what it throws rejects the run
+ * @param rows the rows of the options, for the command that repeats the run
+ * @param prepare checks the options; its error rejects the run
  */
 export function startLoad(
   command: 'bench' | 'flood',
@@ -81,7 +83,8 @@ export function startLoad(
     return run.open(load, toOwnAddress(address), again)
   })()
   const finished = opening.then(() => run.finished)
-  // A caller may await only one of the two promises: the other must not count as unhandled.
+  // A caller may await only one of the two promises. The rejection of the other must not count as
+  // unhandled.
   for (const promise of [opening, finished]) promise.catch(() => {})
   return {
     ready: opening,
@@ -96,7 +99,7 @@ export function startLoad(
   }
 }
 
-/** How far ahead the start lies, so that each thread knows it in time. */
+/** How far in the future the start is, so that each thread knows it in time. */
 const leadMs = (threads: number): number => 5 + threads * 0.2
 
 class Run {
@@ -113,7 +116,9 @@ class Run {
   #stages: StageMarks | undefined
   /** The response times of each interval, if this is a slice. */
   readonly #responses: SavedHistogram[] = []
-  /** Whether it ends after a duration. Otherwise it ends when `#count` messages were planned. */
+  /**
+   * Whether the run ends after a duration. Otherwise it ends when `#count` messages were planned.
+   */
   #timed = false
   #count = Infinity
 
@@ -202,11 +207,13 @@ class Run {
   stop(how: 'drain' | 'now' = 'drain'): void {
     this.stopped = how
     this.#threads?.stop(how)
-    // Connecting may take until its timeout.
+    // Without this, connecting could go on until its timeout.
     if (how === 'now' && !this.#threads) this.#opening.abort(stoppedEarly())
   }
 
-  /** The warm-up was over at an instant, perhaps earlier: from then on second by second. */
+  /**
+   * Begins the series of seconds. The warm-up was over at the instant `atMs`, which may be past.
+   */
   #measure(atMs: number) {
     const from = { ...beginning(atMs), ...failuresOf(this.snapshot()) }
     this.#seconds.begin(from)
@@ -232,8 +239,9 @@ class Run {
 }
 
 /**
- * What to subtract from the counters of the window. All is 0, since messages and bytes of the
- * warm-up have counters of their own. Its failures have none: #measure() adds them here.
+ * The snapshot to subtract from the counters of the window. Its counters are 0, since messages and
+ * bytes of the warm-up have counters of their own. Only failures have none: #measure() adds them
+ * here.
  */
 const beginning = (atMs: number): Snapshot => ({ ...takeSnapshot([]), atMs })
 
@@ -255,7 +263,7 @@ function endOf(
 const failuresOf = (now: Snapshot) =>
   Object.fromEntries(failureNames.map(name => [name, now[name]])) as Record<FailureName, number>
 
-/** As JSON has it: what is unlimited is null. */
+/** The options as JSON has them: Infinity becomes null. */
 export function optionsOf(load: Load): Pick<RunConditions, 'seed' | 'options'> {
   const { payload: _payload, calling: _calling, ...rest } = load
   const { seed, expect: _expect, ...options } = rest

@@ -1,9 +1,9 @@
-/** The search for the highest rate that holds; it does not know how a probe is made. */
+/** The search for the highest rate that holds, without the probes themselves. */
 
 export interface SearchLimits {
   /** The rate to begin with. */
   first: number
-  /** Where it ends, downwards and upwards. */
+  /** The lowest and the highest rate to try. */
   slowest: number
   fastest: number
   /**
@@ -15,17 +15,15 @@ export interface SearchLimits {
   plausible: number
 }
 
-/**
- * What one probe found; `limited`: it failed because of the generator. Undefined ends the search.
- */
+/** What a probe found; `limited`: it failed because of the generator. Undefined ends the search. */
 export type ProbeOutcome = 'held' | 'failed' | 'limited' | undefined
 
 export interface SearchResult {
   /** The highest rate that held; 0 if none did. */
   held: number
-  /** The lowest above it that did not; Infinity if there is none. */
+  /** The lowest rate above it that failed; Infinity if none did. */
   failed: number
-  /** Whether in all tries at that rate the generator was too slow. */
+  /** Whether the generator was too slow in all tries at that rate. */
   limited: boolean
 }
 
@@ -39,7 +37,7 @@ export async function searchHighest(
   { first, slowest, fastest, precision, plausible }: SearchLimits,
 ): Promise<SearchResult> {
   const found: SearchResult = { held: 0, failed: Infinity, limited: false }
-  /** False if the search is to end. */
+  /** Probes a rate. Returns false if the search is to end. */
   const decide = async (rate: number): Promise<boolean> => {
     const outcomes: ProbeOutcome[] = []
     while (outcomes.length < (rate <= plausible ? 2 : 1)) {
@@ -66,5 +64,5 @@ export async function searchHighest(
   return found
 }
 
-/** Rounded to be readable; the error is far smaller than any `precision`. */
+/** A rate, rounded so that it can be read. The error is far smaller than any `precision`. */
 const rounded = (rate: number): number => Number(rate.toPrecision(rate >= 1e4 ? 5 : 4))

@@ -12,7 +12,10 @@ const secondMs = 1_000
 /** Timers are not exact: only what is shorter than this counts as a remainder. */
 const wholeMs = 900
 
-/** Told of each second: to make its figures takes a while, and so does its distribution. */
+/**
+ * Called for each second, with functions that compute its figures and its distribution (which takes
+ * a while).
+ */
 type OnSecond = (make: () => Interval, response: () => Histogram) => void
 
 export class Seconds {
@@ -33,7 +36,7 @@ export class Seconds {
     this.#onSecond = onSecond
   }
 
-  /** At the beginning of the window. */
+  /** Begins the window. */
   begin(start: Snapshot): void {
     this.#startMs = start.atMs
     this.#marks = [start]
@@ -49,7 +52,10 @@ export class Seconds {
     return Math.max(1, this.#targetMs - (nowMs - this.#startMs))
   }
 
-  /** The end of the window also ends a second: what comes later is not part of its rate. */
+  /**
+   * Sets when the next second ends. The end of the window also ends a second: later replies are not
+   * part of its rate.
+   */
   #aim(elapsedMs: number) {
     const from = this.#targetMs
     this.#targetMs += secondMs
@@ -59,9 +65,9 @@ export class Seconds {
   }
 
   /**
-   * A second is over, or the window.
+   * Takes a mark: a second is over, or the window.
    * @param goesOn whether the run goes on until its window is over; else it may end at any moment
-   * @param isOver nothing more is planned, whatever the time is
+   * @param isOver whether nothing more is planned, whatever the time is
    */
   take(now: Snapshot, goesOn: boolean, isOver = false): void {
     const elapsedMs = now.atMs - this.#startMs
@@ -76,8 +82,8 @@ export class Seconds {
       return
     }
     this.#mark(now)
-    // Only when the next second is over is it known whether a remainder follows that joins this
-    // one. One follows, too, if this thread was held up until far into the next second.
+    // A remainder may still follow, and join this second: that is known only when the next second
+    // is over. A remainder also follows if this thread was held up until far into the next second.
     const certain = goesOn && elapsedMs + wholeMs <= Math.min(this.#durationMs, this.#targetMs)
     // The last second may still turn out to be shorter: in the drain it ends with the last reply.
     this.#tell(certain ? 1 : isOver || isDrain ? 3 : 2)
@@ -85,8 +91,8 @@ export class Seconds {
 
   /**
    * The run is over.
-   * @param lastMs when the window and the last reply were over, where that is known: the last
-   * second ends there
+   * @param lastMs when the window and the last reply were over, if that is known: the last second
+   * ends there
    */
   end(total: Snapshot, lastMs = Infinity): void {
     const marks = this.#marks
@@ -110,7 +116,11 @@ export class Seconds {
     else marks.push(now)
   }
 
-  /** @param keep how many marks stay, because what follows the first of them is not certain yet */
+  /**
+   * Reports the seconds that are certain.
+   * @param keep how many marks are kept, because the second after the first of them is not certain
+   * yet
+   */
   #tell(keep: number) {
     const marks = this.#marks
     // A window may be shorter than a second; then the remainder after it joins it.
@@ -131,7 +141,7 @@ export class Seconds {
       seconds: atMs / 1e3,
       sent,
       received,
-      // A message of the warm-up is known as one once it is whole: it may be whole a second later.
+      // A message counts for the warm-up only once it is whole, which may be a second later.
       bytesReceived: Math.max(0, passed.bytesIn - passed.warmupBytesIn),
       errors: failureNames.reduce((sum, name) => sum + passed[name], 0),
       ratePerSecond: received / (atMs / 1e3),

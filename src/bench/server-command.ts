@@ -17,7 +17,7 @@ const lookMs = 20
 /** The time limit of one attempt to reach the server, which may not listen yet. */
 const attemptMs = 500
 const datagramMs = 100
-/** How much of the end of its stderr is kept. */
+/** How much of the end of the server's stderr is kept. */
 const keptCharacters = 4_096
 const shownLines = 3
 
@@ -41,8 +41,9 @@ export class ServerCommand implements AsyncDisposable {
   }
 
   /**
-   * Resolves once it accepts.
-   * @throws UserError if something else does already, or it does not in that time
+   * Starts the command; resolves once its server accepts.
+   * @throws UserError if another server accepts at the address already, or if this one does not
+   * accept within the time
    */
   static async start(
     command: string,
@@ -87,7 +88,7 @@ export class ServerCommand implements AsyncDisposable {
     }
   }
 
-  /** @throws UserError if it has ended by itself */
+  /** @throws UserError if the server has ended by itself */
   check(): void {
     const { exitCode, signalCode } = this.#child
     if (this.#isRunning) return
@@ -143,7 +144,9 @@ export class ServerCommand implements AsyncDisposable {
   }
 }
 
-/** Why it cannot be reached; undefined if it can. A datagram has to be answered. */
+/**
+ * Why the server cannot be reached; undefined if it can. (With udp it has to answer a datagram.)
+ */
 async function reach(address: Address, options: ConnectOptions): Promise<string | undefined> {
   const timeoutMs = isDatagrams(address) ? datagramMs : attemptMs
   try {

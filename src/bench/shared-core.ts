@@ -12,7 +12,7 @@ import { isUnconnected, listedSockets } from '../engines/os/proc-net.ts'
 export function sharedCore(address: Address): number | undefined {
   if (process.platform !== 'linux' || isPublic(address)) return undefined
   const own = onlyCore('self')
-  // Most processes may use several: then there is nothing to find out.
+  // Most processes may use several cores; then no core has to be shared.
   if (own === undefined || cpus().length === 1) return own
   const sockets = socketsAt(address).map(inode => `socket:[${inode}]`)
   const isServer = (pid: string) =>
@@ -20,7 +20,7 @@ export function sharedCore(address: Address): number | undefined {
   return readdirSync('/proc').some(name => /^\d+$/.test(name) && isServer(name)) ? own : undefined
 }
 
-/** A process may be gone by then, or be another user's. */
+/** The result of a look at a process; empty if it is gone, or belongs to another user. */
 function orNone<T>(look: () => T[]): T[] {
   try {
     return look()
@@ -41,7 +41,7 @@ const linksOf = (pid: string): string[] =>
     orNone(() => [readlinkSync(`/proc/${pid}/fd/${fd}`)]),
   )
 
-/** The inodes of the sockets that wait for clients there. */
+/** The inodes of the sockets that wait for clients at an address. */
 function socketsAt(address: Address): string[] {
   const { socket } = transports[address.transport]
   const end =

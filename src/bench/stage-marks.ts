@@ -25,7 +25,7 @@ export class StageMarks {
     let dueMs = start.atMs
     const next = () => {
       const stage = this.#stages[this.#marks.length - 1]!
-      // The last one lasts until all is over.
+      // The last stage lasts until the end of the run.
       if (this.#marks.length === this.#stages.length) return
       dueMs += stage.ms
       this.#wait(dueMs, () => {
@@ -46,7 +46,7 @@ export class StageMarks {
 
   /**
    * The figures of each stage, whether it began or not.
-   * @param total at the end of the run
+   * @param total the snapshot at the end of the run
    */
   end(total: Snapshot): StagePassed[] {
     clearTimeout(this.#timer)

@@ -1,4 +1,6 @@
-/** Makes tasks of options: each thread has its part of one plan, however many threads there are. */
+/**
+ * Makes tasks from options: each thread gets a part of one plan, however many threads there are.
+ */
 import type { Address } from '../vocabulary/address.ts'
 import { chooseEngine } from '../engines/index.ts'
 import { checkCalling } from '../wire/tls/credentials.ts'
@@ -15,9 +17,9 @@ import { checkDescriptors } from './enough-descriptors.ts'
 
 export interface LoadTasks {
   tasks: [LoadTask, ...LoadTask[]]
-  /** Why it is not the engine that comes first. */
+  /** Why the preferred engine was not taken. */
   reason?: string
-  /** The sum over all tasks; less than the whole load, if it is a slice. */
+  /** The connections of all tasks; fewer than those of the whole load, if this is a slice. */
   connections: number
   count: number
 }

@@ -39,7 +39,7 @@ export function checkSizes(sizes: readonly SizeRange[], address: Address): void 
   }
 }
 
-/** Which values each option may have is in its table (load/options). */
+/** Checks options together. (The table of options, load/options, checks each value by itself.) */
 export function checkLoad(load: Load, address: Address): void {
   const { connections, depth, count, idle, churnPerSecond, ratePerSecond } = load
   checkSizes(load.sizes, address)
@@ -69,7 +69,10 @@ export function checkLoad(load: Load, address: Address): void {
     throw usageError('Connections times depth is more than 4,000,000 messages in flight.')
 }
 
-/** Several runs have no instant at which all begin, and their results are not merged. */
+/**
+ * Refuses slices for commands that make several runs: these do not begin at one instant, and their
+ * results are not merged.
+ */
 export function refuseSlices({ slice, startAt }: Pick<BenchOptions, 'slice' | 'startAt'>): void {
   const name = slice !== undefined ? 'A slice' : startAt !== undefined ? 'A start' : undefined
   if (name !== undefined)
@@ -79,7 +82,7 @@ export function refuseSlices({ slice, startAt }: Pick<BenchOptions, 'slice' | 's
     )
 }
 
-/** A start that is so far away is a mistake. */
+/** How far in the future a start may be: a later one is probably a mistake. */
 const aheadMaxMs = 24 * 3600e3
 
 function checkStart(text: string): void {

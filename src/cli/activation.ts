@@ -13,11 +13,13 @@ import { isUnconnected, listedSockets } from '../engines/os/proc-net.ts'
 
 export interface Inherited {
   fd: number
-  /** A placeholder, until the engine has asked the system for the address. */
+  /**
+   * The transport, with a placeholder for the address until the engine has asked the system for it.
+   */
   address: Address
 }
 
-/** The first one that systemd passes on. */
+/** The first descriptor that systemd passes on. */
 const firstFd = 3
 
 /**
@@ -60,7 +62,7 @@ function canCarry(kind: SocketName, wanted: TransportName): boolean {
   return name === kind || (kind === 'unix' && name === 'tcp')
 }
 
-/** What sort of socket it is, by its inode; nothing where the system does not say. Linux. */
+/** Finds out the kind of a socket by its inode (Linux); nothing if the system does not tell. */
 function lookUp(fd: number): { kind?: SocketName; path?: string } {
   let link
   try {

@@ -92,12 +92,12 @@ export function completeAgent(bare: Command): void {
     })
     const restore = onInterrupt(() => run.stop())
     await run.finished.finally(restore)
-    // A thread that was stopped may leave handles open: they must not keep the process.
+    // A thread that was stopped may leave handles open, which must not keep the process alive.
     leave(process.exitCode)
   })
 }
 
-/** @throws UserError if it cannot be written */
+/** @throws UserError if the file cannot be written */
 function save(name: string, content: string): string {
   const path = resolve(name)
   checkOutputs([path])

@@ -112,7 +112,7 @@ async function measure(
   const restore = onInterrupt(() => {
     interrupted = true
     run.stop()
-    // The agents must be told first.
+    // With agents the process must not end at once: they have to be told first.
     if (options.agents !== undefined) return
     if (!connected) leaveUnconnected()
     if (Date.now() < startAtMs) leaveWaiting()

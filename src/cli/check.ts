@@ -61,7 +61,7 @@ export function completeCheck(bare: Command): void {
   })
 }
 
-/** The token of a control API is in the environment, where `ps` does not show it. */
+/** Adds the token of the control API from the environment, where `ps` does not show it. */
 function withToken(options: CheckOptions): CheckOptions {
   const { control } = options
   if (control === undefined || /[?&]token=/.test(control)) return options

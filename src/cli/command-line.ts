@@ -1,4 +1,4 @@
-/** The command line: a table of commands, and what becomes of errors. */
+/** The command line: the table of commands, and how errors are reported. */
 import { Command, CommanderError, Help } from '@commander-js/extra-typings'
 import { errnoOf, failureName } from '../engines/failures.ts'
 import { UserError } from '../vocabulary/errors.ts'
@@ -12,7 +12,7 @@ interface CommandRow {
   description: string
   /** Adds the arguments, the flags and the action of the command. */
   load: () => Promise<(command: Command) => void>
-  /** It describes all commands, so they have to be complete, and does nothing but print. */
+  /** It describes all commands, so all of them have to be loaded. It does nothing but print. */
   ofAll?: true
 }
 /** A command is loaded when it is typed, so that no other command waits for its imports. */
@@ -110,7 +110,7 @@ export async function obey(args: string[]): Promise<boolean> {
   }
 }
 
-/** The program, in which this command is complete, or all of them are. */
+/** The program, in which this command is loaded completely, or all commands are. */
 export async function programWith(wanted: string | undefined): Promise<Command> {
   const program = createProgram()
   const all = wanted !== undefined && Object.hasOwn(commands, wanted) && commands[wanted]!.ofAll
@@ -125,7 +125,10 @@ export async function programWith(wanted: string | undefined): Promise<Command> 
   return program
 }
 
-/** `--version -v`, in any order. Of a command, -v is an option of its own. */
+/**
+ * Whether the arguments are `--version -v`, in any order. (After a command, -v is an option of that
+ * command.)
+ */
 const asksForDetails = (args: readonly string[]): boolean =>
   args.length === 2 &&
   args.some(word => word === '--version' || word === '-V') &&
@@ -148,7 +151,10 @@ const createProgram = () =>
     .exitOverride()
     .addHelpText('after', programEnding)
 
-/** Prints the error and returns the exit code. @param command the one whose help is recommended */
+/**
+ * Prints the error and returns the exit code.
+ * @param command the command whose help is recommended
+ */
 function report(error: unknown, command: string): number {
   if (error instanceof UserError) {
     tell(`${error.message} ${error.hint}`.trim())
@@ -169,9 +175,12 @@ function report(error: unknown, command: string): number {
   return reportDefect(error)
 }
 
-/** An error that is not expected keeps its stack. @returns the exit code */
+/**
+ * Reports an unexpected error, with its stack.
+ * @returns the exit code
+ */
 export function reportDefect(error: unknown): number {
-  // The program reads even its own modules from files.
+  // Without descriptors the program cannot even read its own modules.
   if (failureName(error) === 'noDescriptors') {
     tell(`This process has no descriptors left (${errnoOf(error)}). Raise \`ulimit -n\`.`)
     return exitCodes.network

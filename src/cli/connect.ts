@@ -19,7 +19,7 @@ import { addTables, type Tables } from './option-flags.ts'
 import type { Talked } from './exit.ts'
 import { leaveUnconnected, onInterrupt, tell } from './output.ts'
 
-/** Options only for people, which the library does not have. */
+/** Options of the command line that the library does not have. */
 const shownOptions = {
   hex: option(whether(), {
     default: false,
@@ -86,7 +86,7 @@ export function completeConnect(bare: Command): void {
       if (message !== '') tell(message)
       process.exitCode = exitCode === exitCodes.done && answers.bad ? exitCodes.failed : exitCode
     } finally {
-      // In every case: an open connection would keep the process alive.
+      // Always closes: an open connection would keep the process alive.
       await connection.close()
     }
   })
@@ -105,7 +105,7 @@ async function pinged(ping: () => Promise<number>): Promise<string> {
     : `the ping was answered in ${formatDuration(answered)}`
 }
 
-/** HTTP: shows every status but 200, and on demand everything before the body. */
+/** With HTTP: shows every status but 200, and with --verbose everything before the body. */
 function tellAnswers({ stream }: Connection, verbose: boolean, typing: boolean): { bad: boolean } {
   const answers = { bad: false }
   stream.on('answer', ({ version, status, reason, headers }: AnswerHead) => {

@@ -1,4 +1,4 @@
-/** What servers count, in words: while they serve, and in the last line. */
+/** The counts of servers as text: while they serve, and in the last line. */
 import { counterOf, servedCounters } from '../metrics/counters.ts'
 import { failureNames } from '../metrics/meter.ts'
 import type { Counts } from '../metrics/snapshot.ts'
@@ -6,11 +6,13 @@ import type { Server } from '../serve.ts'
 import { formatCount, formatSize, plural } from '../vocabulary/units.ts'
 import { datagramsText, isUdp } from './udp-text.ts'
 
-/** The sum over all servers. */
+/** The sum of a counter over all servers. */
 export const totalOf = (servers: readonly Server[], name: keyof Counts): number =>
   servers.reduce((sum, server) => sum + server.counts()[name], 0)
 
-/** `protocol 6, reset 1`: by class, all that failed, handshakes too; nothing if none did. */
+/**
+ * `protocol 6, reset 1`: all failures by class, handshakes included; nothing if there were none.
+ */
 function failuresText(servers: readonly Server[]): string[] {
   const counts = failureNames.map(name => [name, totalOf(servers, name)] as const)
   const parts = counts.filter(([, count]) => count > 0)
@@ -34,7 +36,7 @@ export function servedText(servers: readonly Server[]): string {
   return [counts.join(', '), ...failuresText(servers)].join('; ')
 }
 
-/** Returns what to draw: each time, what has happened since the last. */
+/** Returns a function for the live line: its text says what has happened since the last call. */
 export function servingText(servers: readonly Server[]): () => string {
   const look = () => ({
     chunks: totalOf(servers, 'chunks'),

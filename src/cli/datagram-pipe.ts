@@ -8,9 +8,12 @@ import { formatCount, formatDuration, plural } from '../vocabulary/units.ts'
 import { exitCodes, type Talked } from './exit.ts'
 import { onInterrupt } from './output.ts'
 
-/** Fits into a frame of Ethernet, with IPv6 and a tunnel or two: nothing is fragmented. */
+/**
+ * The longest datagram. It fits into a frame of Ethernet, even with IPv6 and a tunnel or two, so it
+ * is not fragmented.
+ */
 const datagramMaxBytes = 1_400
-/** In flight at most: they fit into the socket buffer of an ordinary system. */
+/** The most datagrams in flight: they fit into the socket buffer of an ordinary system. */
 const inFlightMax = 64
 
 /** Ends when stdin has ended and each datagram has come back or is lost. */
@@ -32,9 +35,9 @@ class DatagramPipe {
   readonly #hex: boolean
   readonly #timeoutMs: number
   readonly #awaited: Awaited
-  /** Read and not sent yet: a chunk of stdin at most. */
+  /** Bytes of stdin that are not sent yet: one chunk at most. */
   #unsent: Buffer = Buffer.alloc(0)
-  /** Sent and not written to stdout yet, in their order. */
+  /** Datagrams that were sent, and are not written to stdout yet, in order. */
   readonly #unwritten: SentMessage[] = []
   #writtenBytes = 0
   #inputEnded = false
@@ -114,7 +117,7 @@ class DatagramPipe {
     this.#send()
   }
 
-  /** In the order of sending, without those that are lost. */
+  /** Writes answers to stdout in the order of sending, without lost datagrams. */
   #write() {
     const unwritten = this.#unwritten
     while (unwritten.length > 0 && unwritten[0]!.outcome !== 'awaited') {
@@ -124,7 +127,7 @@ class DatagramPipe {
     }
   }
 
-  /** Raw into a file or a pipe; escaped for a terminal. */
+  /** Received bytes for stdout: unchanged for a file or a pipe, escaped for a terminal. */
   #shown(data: Buffer): Buffer | string {
     if (this.#hex) return `${hexDump(data, this.#writtenBytes)}\n`
     return process.stdout.isTTY ? printable(data, { keepLines: true }) : data

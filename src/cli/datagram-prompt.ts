@@ -14,7 +14,7 @@ export async function talkByDatagramPrompt(
   connection: Connection,
   { hex, timeoutMs }: { hex: boolean; timeoutMs: number },
 ): Promise<Talked> {
-  // Before it is shown: from then on a signal has its meaning.
+  // Set before the prompt is shown: from then on a signal ends the conversation.
   const restore = onInterrupt(() => prompt.interrupt())
   const prompt = new DatagramPrompt(connection, hex, timeoutMs)
   const talked = await prompt.talked

@@ -9,11 +9,11 @@ export interface DescribedOption {
   short: string | undefined
   /** `<rate>`; '' for a flag alone. `[address]`: the value may be left out. */
   placeholder: string
-  /** All values, where they are few. */
+  /** All values, if there are only a few. */
   choices: readonly string[]
   isFile: boolean
   said: string
-  /** The heading above them in the help, if they have one. */
+  /** The heading above the options in the help, if there is one. */
   heading: string | undefined
 }
 
@@ -82,7 +82,7 @@ function optionOf(option: Option): DescribedOption {
   }
 }
 
-/** Itself, and all below it. */
+/** The command itself, and all commands below it. */
 export const allOf = (top: CommandDescription): CommandDescription[] => [
   top,
   ...top.commands.flatMap(allOf),

@@ -4,14 +4,13 @@ import type { Counts } from '../metrics/snapshot.ts'
 import { micros } from '../report/ladder.ts'
 import { formatCount, formatSize } from '../vocabulary/units.ts'
 
-/** A shorter rest at the end is not printed as a second. */
+/** A remainder at the end that is shorter than this is not printed. */
 const wholeMs = 900
 
 /**
  * Prints a line for each second of the window as soon as it is over: what this end knew by then.
- * For what was sent up, that is what the other end had confirmed. The intervals of the result use
- * the clock of the receiver, so they differ by what was in flight. Returns a function that stops
- * this.
+ * For `up` this is what the other end had confirmed. The intervals of the result use the clock of
+ * the receiver, so they differ by what was in flight. Returns a function that stops this.
  */
 export function tellSeconds(run: DirectionRun, print: (text: string) => void): () => void {
   let timer: NodeJS.Timeout | undefined
@@ -56,7 +55,10 @@ export function tellSeconds(run: DirectionRun, print: (text: string) => void): (
   }
 }
 
-/** What the systems of senders reported between two looks: means of all flows; null if nothing. */
+/**
+ * What the kernels of senders reported between two snapshots: means over all flows; null if
+ * nothing.
+ */
 export function tcpBetween(before: Counts, now: Counts) {
   const samples = now.tcpSamples - before.tcpSamples
   const mean = (from: number, to: number) =>
@@ -68,7 +70,9 @@ export function tcpBetween(before: Counts, now: Counts) {
   }
 }
 
-/** The same for a terminal. Systems report once a second, so the last report stays until then. */
+/**
+ * The same reports for a terminal. They come once a second, so each is shown until the next one.
+ */
 export function tcpShown(): (before: Counts, now: Counts) => string[] {
   let told: string[] = []
   return (before, now) => {

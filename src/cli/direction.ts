@@ -17,16 +17,16 @@ import { checkOutputs, saveResult } from './saving.ts'
 
 interface Wanted {
   command: 'bench' | 'flood'
-  /** All options of the command; those that are typed must make sense here. */
+  /** All options of the command. A typed option must make sense with --direction. */
   rows: Table
   json: boolean
-  /** A line of JSON for each second, and for the result. */
+  /** Whether to print a line of JSON for each second, and for the result. */
   ndjson: boolean
   /** Where to save the result. */
   paths: readonly string[]
 }
 
-/** @throws UserError for an option that is typed and would do nothing */
+/** @throws UserError for a typed option that would do nothing */
 export function checkUsed(
   rows: Table,
   used: Table,
@@ -77,7 +77,7 @@ export async function sendDirection(
   await saveResult(outputs, [result], json || ndjson ? undefined : text)
 }
 
-/** How fast it goes now: sent, and what the other end says that it has received. */
+/** The present rates: of sent bytes, and of bytes that the other end has confirmed. */
 function liveLine(run: DirectionRun): () => string {
   const beganMs = performance.now()
   const tcp = tcpShown()

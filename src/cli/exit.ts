@@ -2,7 +2,7 @@
 import type { RoundsComparison } from '../report/compare-rounds.ts'
 import type { RunComparison } from '../report/compare-runs.ts'
 
-/** What the exit status of every command means. */
+/** The exit codes of all commands. */
 export const exitCodes = {
   done: 0,
   /** The verdict: wrong bytes, missing bytes, a missed objective. */
@@ -26,7 +26,7 @@ export interface Talked {
   message: string
 }
 
-/** If the comparison was not possible, the exit code is never 0, whatever the figures are. */
+/** The exit code of a comparison. It is never 0 if the comparison was not possible. */
 export function compareExit({
   outcome,
   verdict,

@@ -20,7 +20,7 @@ interface GivenFault {
 
 const givenFault: Kind<GivenFault> = {
   placeholder: '<kind=value>',
-  /** `delay=50ms`, or `1/delay=50ms` of the second listener only. */
+  /** `delay=50ms`, or `1/delay=50ms` for the second listener only. */
   parse(written) {
     const [, listener, text] = /^(?:(\d+)\/)?(.*)$/s.exec(written)!
     const spec = parseFault(text!)
@@ -40,7 +40,7 @@ const script: Kind<FaultStep[]> = {
   file: true,
 }
 
-/** Which faults, when, and where they are written down. */
+/** The flags for faults, their script and their log. */
 export const faultFlags = {
   // Each fault is added after the earlier ones.
   fault: option(list(givenFault), {
@@ -65,7 +65,7 @@ export const faultFlags = {
 }
 type Faulting = OptionsOf<typeof faultFlags>
 
-/** The faults of each listener; undefined if it has none. */
+/** Divides faults among the listeners; undefined for a listener without faults. */
 function shareOut({ fault, faultScript }: Faulting, servers: number): (FaultSpec[] | undefined)[] {
   const beyond = fault?.find(({ listener = 0 }) => listener >= servers)
   if (beyond)
@@ -92,9 +92,9 @@ export function inject(faulting: Faulting, servers: number, log: Log) {
   const { faultScript, faultLog } = faulting
   const faults = shareOut(faulting, servers)
   const file = faultLog === undefined ? undefined : openFaultLog(faultLog, log)
-  /** `onChange`: the script has put others in force. */
+  /** `onChange` is called when the script has set other faults. */
   const script = { onChange: () => {} }
-  /** Printed when they come into force. */
+  /** Prints the faults that come into force. */
   const onFaultStep: ServeOptions['onFaultStep'] = (step, atMs) => {
     const text = step && faultsText(step.faults)
     const after = formatDuration(Math.round(atMs))

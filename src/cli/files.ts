@@ -24,7 +24,10 @@ const reasons: Record<string, [cause: string, hint: string]> = {
   ENOSPC: ['the disk is full', 'Free some space, or choose another place.'],
 }
 
-/** @throws UserError if it cannot be read, or is not a result; `-` is stdin */
+/**
+ * Reads a result; `-` is stdin.
+ * @throws UserError if the file cannot be read, or is not a result
+ */
 export const readSaved = async (path: string): Promise<RunResult> =>
   readResult(await contentOf(path), fileNameOf(path))
 
@@ -35,7 +38,10 @@ export async function readAllSaved(paths: readonly string[]): Promise<RunResult[
   return results
 }
 
-/** A result, or rounds of them. @throws UserError as readSaved() does */
+/**
+ * Reads a result, or rounds.
+ * @throws UserError as readSaved() does
+ */
 export const readEither = async (path: string): Promise<RunResult | Rounds> =>
   readDocument(await contentOf(path), fileNameOf(path))
 
@@ -43,7 +49,7 @@ export const fileNameOf = (path: string) => (path === '-' ? 'stdin' : path)
 
 const read = promisify(readFile)
 
-/** @throws UserError if it cannot be read */
+/** @throws UserError if the file cannot be read */
 export async function contentOf(path: string): Promise<string> {
   heedWhileReading()
   try {
@@ -55,7 +61,7 @@ export async function contentOf(path: string): Promise<string> {
   }
 }
 
-/** The error of a file as a sentence. */
+/** The error for a file that cannot be read or written. */
 export function cannot(verb: 'read' | 'write', path: string, error: unknown) {
   const { code, message } = error as NodeJS.ErrnoException
   const [cause, hint] = reasons[code ?? ''] ?? [code ?? message, '']

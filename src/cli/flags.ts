@@ -6,7 +6,7 @@ import { UserError } from '../vocabulary/errors.ts'
 import { option } from '../options/form.ts'
 import { whether } from '../options/kinds.ts'
 
-/** The parser names what is wrong with the value; the sentence names the option. */
+/** Wraps a parser: the parser says what is wrong with the value, and commander names the option. */
 export const value =
   <T>(parse: (text: string) => T) =>
   (text: string): T => {
@@ -41,7 +41,7 @@ export const jsonOption = {
   }),
 }
 
-/** Where to connect. */
+/** The argument for the address. */
 export const addressArgument = (description: string) =>
   new Argument('[address]', description)
     .argParser(value(parseAddress))

@@ -7,7 +7,10 @@ import { usageError } from '../vocabulary/errors.ts'
 import { fleetBroker, fleetToken } from './fleet-token.ts'
 import { tell } from './output.ts'
 
-/** The options of a load, with those of its agents. @throws UserError for these without --agents */
+/**
+ * The options of a load, with those of its agents.
+ * @throws UserError for options of agents without --agents
+ */
 export function withFleet(load: BenchOptions, flags: Record<string, unknown>): BenchAnywhere {
   const typed = fromFlags(fleetOptions, flags)
   const [first] = Object.keys(typed) as (keyof typeof fleetOptions)[]
@@ -23,7 +26,10 @@ export function withFleet(load: BenchOptions, flags: Record<string, unknown>): B
   return { ...load, ...typed, broker, token: fleetToken(typed.token), onEvent: tell }
 }
 
-/** Shows something once `ready` has resolved. @returns how to end that */
+/**
+ * Shows something once `ready` has resolved.
+ * @returns a function that ends it
+ */
 export function afterwards(ready: Promise<unknown>, show: () => () => void): () => void {
   let end: (() => void) | undefined
   let over = false

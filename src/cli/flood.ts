@@ -77,7 +77,7 @@ export function completeFlood(bare: Command): void {
     if (metrics === undefined) return send(address, options, output)
     if (isForTransport(floodOptions.reconnect, address.transport)) options.reconnect = true
     let run: LoadRun | undefined
-    // Before anything is sent: the address may be in use.
+    // Opened before anything is sent, since the address may be in use.
     const pages = await openPages(metrics, formatAddress(address), () => run)
     const begun = (load: LoadRun) => {
       run = load
@@ -91,7 +91,7 @@ export function completeFlood(bare: Command): void {
   })
 }
 
-/** @throws UserError for what does nothing with an echo */
+/** @throws UserError for options that only --direction has */
 function checkEcho(flags: Readonly<Record<string, unknown>>, { files }: OutputOptions): void {
   const [vain] = askedFor(floodDirectionOptions, fromFlags(floodDirectionOptions, flags))
   if (vain) throw usageError(`--${vain.flag} is for --direction.`, 'Add --direction, or use bench.')
@@ -132,7 +132,7 @@ async function send(
   await saveOutput(result, output)
 }
 
-/** What a probe says of itself. */
+/** Opens the metrics and health pages of a probe. */
 async function openPages(
   address: HostAddress,
   target: string,
@@ -148,7 +148,7 @@ async function openPages(
   })
 }
 
-/** Shows what happens. Resolves to whether a signal ended it. */
+/** Shows a run until its end. Resolves with whether a signal ended it. */
 async function untilFinished(run: LoadRun, about: LoadAbout, silent: boolean): Promise<boolean> {
   let interrupted = false
   const restore = onInterrupt(() => {

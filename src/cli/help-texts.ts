@@ -1,6 +1,4 @@
-/**
- * What the help of each command says in addition to its options: addresses, examples, exit codes.
- */
+/** The texts of the help in addition to the options: addresses, examples, exit codes. */
 import { transportNames, transports, type TransportName } from '../vocabulary/transport.ts'
 import { examples } from './examples.ts'
 import { exitCodes } from './exit.ts'
@@ -45,11 +43,14 @@ const exampleBlock = (name: string): string =>
 const addressesBlock = block('Addresses (IPv6 in brackets):', addressRows)
 const exitBlock = block('Exit codes:', exitRows)
 
-/** Behind the options of a command. @param hasAddress whether it takes one */
+/**
+ * The text after the options of a command.
+ * @param hasAddress whether the command has an address
+ */
 export const commandEnding = (name: string, hasAddress: boolean): string =>
   ['', exampleBlock(name), ...(hasAddress ? ['', addressesBlock] : []), '', exitBlock].join('\n')
 
-/** Behind the list of commands. */
+/** The text after the list of commands. */
 export const programEnding = [
   '',
   block('Examples:', [

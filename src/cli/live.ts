@@ -6,12 +6,15 @@ import type { Interval } from '../report/result.ts'
 import { beginsWithin, type PlannedStage } from '../report/stage-beginnings.ts'
 import { canvas } from './output.ts'
 
-/** Faster updates cannot be read, and each drawing takes processor time from the measurement. */
+/**
+ * How often to draw: faster updates cannot be read, and drawing takes processor time from the
+ * measurement.
+ */
 const drawEveryMs = 250
 
 /**
- * Shows on stderr what a run does; nothing where stderr is not a terminal. Returns a function that
- * wipes it and ends it. Until then nothing else should be written to that terminal.
+ * Shows a run on stderr, if stderr is a terminal. Returns a function that wipes it and ends it.
+ * Until then nothing else should be written to that terminal.
  */
 export function showLoad(run: LoadRun, about: LoadAbout): () => void {
   const { stderr } = process
@@ -23,7 +26,7 @@ export function showLoad(run: LoadRun, about: LoadAbout): () => void {
   const look = () => {
     const now = run.snapshot()
     const waitMs = (about.startAtMs ?? 0) - Date.now()
-    // The measurement begins with the start of sending, not when all is connected.
+    // The measurement begins when sending starts, and not when all connections are open.
     if (beganMs !== undefined && waitMs > 0) beganMs = performance.now() + waitMs
     const elapsedMs = now.atMs - (beganMs ?? now.atMs)
     const over = run.stopping || elapsedMs >= about.warmupMs + about.durationMs
@@ -64,7 +67,7 @@ class Screen {
     this.#stream = stream
   }
 
-  /** One write, so that no half of it is ever seen. */
+  /** Draws with a single write, so that it is never seen half-drawn. */
   draw(lines: string[]): void {
     // Lines beyond the height of the terminal could not be redrawn.
     const shown = lines.slice(0, Math.max(1, (this.#stream.rows || lines.length + 1) - 1))

@@ -12,7 +12,9 @@ export const nobodyThere = ({ datagrams, bytes, errors, run, part }: RunResult):
   bytes.received === 0 &&
   errors.refused >= (part?.connections ?? (run.options['connections'] as number))
 
-/** Wrong bytes are wrong, even if the run was ended early or the measurement is not valid. */
+/**
+ * The exit code of a load. Wrong bytes decide it even if the run was ended early, or is not valid.
+ */
 export function loadExit(result: RunResult, interrupted = false): number {
   if (nobodyThere(result)) return exitCodes.network
   if (failsAnyway(result)) return exitCodes.failed

@@ -7,12 +7,12 @@ import { distribution } from '../report/summarize.ts'
 import { tcpBetween } from './direction-seconds.ts'
 
 const secondMs = 1_000
-/** What is left at the end of a phase does not count as a second if it is shorter than this. */
+/** A remainder at the end of a phase that is shorter than this is not printed. */
 const wholeMs = 900
 
 /**
- * Prints a line for each second of each phase as soon as it is over. What went up is what the other
- * end had confirmed by then. Returns a function that ends it.
+ * Prints a line for each second of each phase as soon as it is over. For `up` the line says what
+ * the other end had confirmed by then. Returns a function that ends it.
  */
 export function tellLoaded(run: LoadedRun, print: (text: string) => void): () => void {
   let timer: NodeJS.Timeout | undefined
@@ -39,7 +39,7 @@ export function tellLoaded(run: LoadedRun, print: (text: string) => void): () =>
     if (performance.now() - before.flows.atMs >= wholeMs) tell()
   }
   run.onPhase(next => {
-    // The round trips of the idle path are no longer there to be looked at.
+    // Prints the rest of the idle phase now: its round trips cannot be read later.
     if (phase === 'filling') end()
     else clearTimeout(timer)
     phase = next
@@ -67,7 +67,7 @@ function passed(before: Look, now: Look) {
   }
 }
 
-/** What happens now, and what is known so far; for a terminal. */
+/** The present phase and the figures so far, for a terminal. */
 export function loadedLine(run: LoadedRun): () => string {
   let before = run.look().flows
   let idle = ''

@@ -15,7 +15,7 @@ import { checkOutputs, saveResult } from './saving.ts'
 interface Wanted {
   rows: Table
   json: boolean
-  /** A line of JSON for each second, and for the result. */
+  /** Whether to print a line of JSON for each second, and for the result. */
   ndjson: boolean
   paths: readonly string[]
 }

@@ -1,6 +1,6 @@
 /**
- * What a server says about itself. By default that is a few sentences for people on stderr; with
- * --log-level it is a log (pino): JSON, or readable lines at a terminal; with --quiet nothing.
+ * The messages of a server. By default these are a few sentences on stderr; with --log-level a log
+ * (pino): JSON, or readable lines at a terminal; with --quiet nothing.
  */
 import type { destination, Logger } from 'pino'
 import { hasColour, tell } from './output.ts'
@@ -9,13 +9,13 @@ export const logLevels = ['error', 'warn', 'info', 'debug'] as const
 export type LogLevel = (typeof logLevels)[number]
 
 export interface Log {
-  /** Prints sentences on stderr, where there may also be a live line. */
+  /** Whether plain sentences are printed on stderr, where there may also be a live line. */
   isForPeople: boolean
   /** Whether events of this level are written; if not, the caller need not look for them. */
   writes(level: LogLevel): boolean
-  /** A sentence for people; a log has the same as fields. */
+  /** Prints a sentence for people; a log gets the same content as fields. */
   say(level: LogLevel, sentence: string, fields?: object): void
-  /** Only for the log: too much for a terminal by default. */
+  /** Writes an event to the log only: by default it would be too much for a terminal. */
   event(level: LogLevel, sentence: string, fields: object): void
   /** Flushes what is not written yet. */
   flush(): void
@@ -31,7 +31,7 @@ const sentences: Log = {
 
 const silence: Log = { ...sentences, isForPeople: false, say: () => {} }
 
-/** How much may wait for a slow reader; more is dropped. */
+/** How many bytes may wait for a slow reader; more are dropped. */
 const waitingMaxBytes = 2 ** 20
 
 export async function openLog(level: LogLevel | undefined, quiet: boolean): Promise<Log> {
@@ -94,7 +94,7 @@ interface Held {
 
 /**
  * Bounds the log. Up to ten events of a class within a second are written. If there are more, only
- * the last one is, with the number of those left out.
+ * the last one is written, with the number of those left out.
  */
 export class Storms {
   readonly #log: Log

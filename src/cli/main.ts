@@ -3,7 +3,7 @@
 import { exitCodes } from './exit.ts'
 import { heedInterrupts, leave, tell } from './output.ts'
 
-// Loaded only then: to load the rest takes a while.
+// The rest is loaded after that, since this takes a while.
 heedInterrupts()
 const { obey, reportDefect } = await import('./command-line.ts')
 

@@ -87,7 +87,9 @@ const item = ([name, said]: readonly [string, string]): string[] => [
   plain(said),
 ]
 
-/** Text as it is: no dot or apostrophe in it begins a request of roff, no backslash an escape. */
+/**
+ * Escapes text for roff, so that no dot or apostrophe begins a request, and no backslash an escape.
+ */
 const plain = (text: string): string =>
   text
     .replaceAll('\\', '\\e')

@@ -35,7 +35,10 @@ export function completeMerge(bare: Command): void {
     })
 }
 
-/** A part is measured once. @throws UserError */
+/**
+ * Refuses to write the result over a part: a part can be measured only once.
+ * @throws UserError
+ */
 function refuseInput(path: string, files: readonly string[]): void {
   const real = realOf(path)
   if (real !== undefined && files.some(file => realOf(file) === real))

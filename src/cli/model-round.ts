@@ -32,7 +32,7 @@ const nearlyAll = 0.9
 
 /**
  * One round of one model.
- * @throws UserError if its server refuses, or fails; whatever `signal` says when it is aborted
+ * @throws UserError if its server refuses, or fails; the reason of `signal` if it is aborted
  */
 export async function measureRound(
   model: Model,
@@ -52,7 +52,9 @@ export async function measureRound(
   return { startMs: server.startMs, ...admission, ...load }
 }
 
-/** Every client connects, sends one message and stays: how many are served, at what cost? */
+/**
+ * All clients connect, send one message and stay. Finds out how many are served, and at what cost.
+ */
 async function admit(
   server: ServerProcess,
   model: Model,
@@ -62,7 +64,7 @@ async function admit(
   const message = Buffer.alloc(sizeBytes, 'yodel')
   const peers: Connection[] = []
   try {
-    // What is allocated only once is not part of the cost of a client.
+    // One client before the others: memory that is allocated only once is not a cost per client.
     const first = await connect(server.url)
     await first.echo(message)
     await first.close()
@@ -109,7 +111,8 @@ async function underLoad(
   warmQuietMs: number,
   signal: AbortSignal,
 ) {
-  // Ended by hand: so the figures of load and server are of the same span of time.
+  // The load is stopped here, and not by a duration, so that its figures and those of the server
+  // are of the same span of time.
   const run = benchHere(server.url, { connections, sizeBytes, durationMs: Infinity, warmupMs: 0 })
   await run.ready
   try {
@@ -157,7 +160,7 @@ async function warmUp(run: LoadRun, startedMs: number, warmQuietMs: number, sign
   }
 }
 
-/** How many samples were longer than that. */
+/** How many samples were longer than `thanMs`. */
 function slower(latency: Histogram, thanMs: number): number {
   let count = 0
   latency.forEach((bucket, samples) => {

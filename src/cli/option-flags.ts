@@ -14,9 +14,9 @@ export function addTables(command: object, tables: Tables): void {
 }
 
 /**
- * Adds the flags of a table; what is typed is read by `fromFlags()`. A default is only said in the
- * help: what was not typed stays undefined, so that the library decides.
- * @param heading of their own in the help
+ * Adds the flags of a table; `fromFlags()` reads the typed values. A default is only shown in the
+ * help: an option that was not typed stays undefined, so that the library decides.
+ * @param heading the heading of these options in the help
  */
 function addOptions(command: object, rows: Table, heading?: string): void {
   for (const [, row] of optionsIn(rows)) {
@@ -60,9 +60,9 @@ function defaultOf(row: Row<unknown>): string {
   return text === '' ? '' : ` (default: ${text})`
 }
 
-/** The default as people write it; '' where it need not be said. */
+/** The default as text; '' if the help need not show it. */
 export const usualOf = ({ kind, default: usual, defaultText }: Row<unknown>): string =>
   defaultText ?? (isNothing(usual) ? '' : kind.format(usual).join())
 
-/** Defaults that mean no limit, or none: help need not say them. */
+/** Whether a default means no limit, or nothing: the help does not show it then. */
 const isNothing = (usual: unknown) => usual === undefined || usual === Infinity || usual === 0

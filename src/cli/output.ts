@@ -1,4 +1,4 @@
-/** Data goes to stdout, everything about it to stderr. */
+/** Output: data goes to stdout, everything else to stderr. */
 
 import type { Canvas } from '../report/bars.ts'
 import { exitCodes } from './exit.ts'
@@ -7,16 +7,16 @@ import { exitCodes } from './exit.ts'
 const wipe = '\r\u001b[K'
 let showing = false
 
-/** One line about what happens. */
+/** Prints a line on stderr. */
 export const tell = (line: string): void =>
   void process.stderr.write(`${showing ? wipe : ''}yodel: ${line}\n`)
 
-/** Data: the output that was asked for. */
+/** Prints data on stdout. */
 export const print = (text: string): void => void process.stdout.write(text)
 
 /**
- * A line on stderr that is drawn again and again; nothing where stderr is not a terminal.
- * Returns a function that wipes it and ends it.
+ * Draws a line on stderr again and again, if stderr is a terminal. Returns a function that wipes it
+ * and ends it.
  */
 export function showLive(line: () => string, everyMs = 500): () => void {
   const { stderr } = process
@@ -69,8 +69,8 @@ export function forgetInterrupts(): void {
 }
 
 /**
- * Calls `first` on the first SIGINT or SIGTERM; the second leaves at once with 130.
- * Returns a function that puts things back.
+ * Calls `first` on the first SIGINT or SIGTERM; the second leaves at once with 130. Returns a
+ * function that restores the default.
  */
 export function onInterrupt(first: () => unknown): () => void {
   let interrupted = false
@@ -100,7 +100,7 @@ export function leaveWaiting(): never {
 export const leave = (exitCode: typeof process.exitCode): never => process.exit(exitCode)
 
 /**
- * Whether the words on a stream have a colour: at a terminal, unless the user wants none
+ * Whether text on a stream is coloured: at a terminal, unless the user wants no colours
  * (no-color.org). FORCE_COLOR comes first, as in Node itself; 0 is no.
  */
 export function hasColour({ isTTY }: NodeJS.WriteStream): boolean {

@@ -12,13 +12,16 @@ import { exitCodes, type Talked } from './exit.ts'
 import { onInterrupt } from './output.ts'
 import { TextLines } from './text-lines.ts'
 
-/** After the last expected byte: how long to wait for the server's FIN, in case more bytes come. */
+/** How long to wait for the server's FIN after the last expected byte, in case more bytes come. */
 const graceMs = 250
 
 interface PipeShape {
   hex: boolean
   text: boolean
-  /** FIN as soon as stdin has ended; many servers and proxies then close the connection. */
+  /**
+   * Whether to send FIN as soon as stdin has ended. Many servers and proxies then close the
+   * connection.
+   */
   halfClose: boolean
   /**
    * After this long without a byte in either direction, FIN is sent although the rest is missing.
@@ -89,7 +92,7 @@ class Pipe {
     socket.on('end', () => this.#onReplyEnd())
     socket.on('error', error => this.#onBreak(error))
     socket.on('close', () => this.#onReplyEnd())
-    // It may have broken before this listener was added.
+    // The connection may have broken before this listener was added.
     if (socket.errored) this.#onBreak(socket.errored)
     else if (socket.closed) this.#onReplyEnd()
   }
@@ -105,13 +108,16 @@ class Pipe {
     if (full || this.#expected.missingBytes >= underWayMaxBytes) process.stdin.pause()
   }
 
-  /** False: send no more before it has drained. */
+  /** Sends a message. Returns false if no more may be sent before the stream has drained. */
   #send(message: Buffer | string, newline = ''): boolean {
     this.#expected.sent(typeof message === 'string' ? Buffer.from(message + newline) : message)
     return this.#socket.write(message)
   }
 
-  /** Without a chunk: the rest at the end. True: send no more before the stream has drained. */
+  /**
+   * Sends the lines of a chunk; without a chunk, the rest at the end. Returns true if no more may
+   * be sent before the stream has drained.
+   */
   #sendLines(lines: TextLines, chunk?: Buffer): boolean {
     try {
       if (chunk) for (const line of lines.take(chunk)) this.#send(line, '\n')
@@ -146,7 +152,10 @@ class Pipe {
     this.#timer = undefined
   }
 
-  /** The connection is not idle while bytes still leave, or while stdout is blocked. */
+  /**
+   * Called after a time without a received byte. The connection is not idle while bytes still
+   * leave, or while stdout is blocked.
+   */
   #onSilence() {
     if (this.#socket.writableLength > 0 || this.#socket.isPaused()) this.#timer!.refresh()
     else {
@@ -175,7 +184,7 @@ class Pipe {
     this.#endIfComplete()
   }
 
-  /** Raw into a file or a pipe; escaped for a terminal. */
+  /** Received bytes for stdout: unchanged for a file or a pipe, escaped for a terminal. */
   #shown(chunk: Buffer, offset: number): Buffer | string {
     if (this.#hex) return `${hexDump(chunk, offset)}\n`
     return process.stdout.isTTY ? printable(chunk, { keepLines: true }) : chunk
@@ -196,7 +205,9 @@ class Pipe {
     this.#end(`the server finished${early}: ${account}${this.#afterSilence()}${this.#aboutHttp()}`)
   }
 
-  /** A server that closes at FIN may have dropped the rest. */
+  /**
+   * A hint if FIN was sent after a silence: a server that closes at FIN may have dropped the rest.
+   */
   #afterSilence(): string {
     if (!this.#timedOut) return ''
     const silence = formatDuration(this.#timeoutMs)

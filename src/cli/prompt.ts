@@ -13,14 +13,14 @@ import { keepTerminal } from './terminal.ts'
 
 /** A line that was sent and has not come back whole. */
 interface Line {
-  /** Offset in the stream at which it is complete. */
+  /** The offset in the stream at which the echo of the line is complete. */
   endBytes: number
   sentAtMs: number
 }
 
 export async function talkByPrompt(connection: Connection, hex: boolean): Promise<Talked> {
-  // At the prompt Ctrl-C is a key; once the prompt has ended it is a signal, like any SIGTERM.
-  // Before it is shown: from then on a signal has its meaning.
+  // At the prompt Ctrl-C is a key; once the prompt has ended it is a signal, like any SIGTERM. Set
+  // before the prompt is shown: from then on a signal ends the conversation.
   const restore = onInterrupt(() => prompt.interrupt())
   const prompt = new Prompt(connection, hex)
   const talked = await prompt.talked
@@ -66,7 +66,7 @@ class Prompt {
     socket.on('error', error => this.#onBreak(error))
     socket.on('close', () => this.#onReplyEnd())
     this.#readline.prompt()
-    // It may have broken before this listener was added.
+    // The connection may have broken before this listener was added.
     if (socket.errored) this.#onBreak(socket.errored)
     else if (socket.closed) this.#onReplyEnd()
   }
@@ -106,7 +106,10 @@ class Prompt {
     if (this.#inputEnded && this.#complete) this.#onReplyEnd()
   }
 
-  /** A message may be empty; its echo is still awaited. */
+  /**
+   * Whether the echo of the oldest line is complete. (A message may be empty; its echo is still
+   * awaited.)
+   */
   get #complete(): boolean {
     return this.#expected.missingBytes === 0 && (this.#wrong || this.#lines.length === 0)
   }

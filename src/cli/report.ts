@@ -23,7 +23,7 @@ export function completeReport(bare: Command): void {
       const format = output === undefined ? undefined : formatFor(output)
       const saved = readAny(await contentOf(file), fileNameOf(file))
       if (output === undefined) return print(await textOf(saved, canvas(process.stdout)))
-      // A result read from a pipe exists nowhere else.
+      // A result from a pipe exists nowhere else, so it is printed if it cannot be saved.
       const rescue = file === '-' ? () => `${JSON.stringify(saved)}\n` : undefined
       const text = await writerOf(saved, output, format!)
       saveAll([{ path: output, text }], rescue)

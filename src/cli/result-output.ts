@@ -36,7 +36,7 @@ export const outputOptions = {
     help: helpFor(fileEndings),
   }),
 }
-/** A flood keeps no seconds, so it has no rows for a table. */
+/** The output options of flood. It keeps no figures of seconds, so it has no CSV. */
 export const floodOutputOptions = {
   ...outputOptions,
   files: { ...outputOptions.files, help: helpFor(endingsOfAny) },
@@ -54,7 +54,7 @@ export function outputFrom(flags: Readonly<Record<string, unknown>>): OutputOpti
 export const drawsNothing = ({ ndjson }: Pick<OutputOptions, 'ndjson'>): boolean =>
   ndjson && process.stdout.isTTY
 
-/** Prints the result as it was asked for. */
+/** Prints the result in the wanted form. */
 export function printResult(result: RunResult, { json, ndjson }: OutputOptions): void {
   if (ndjson) print(resultLine(result))
   else print(json ? documentOf(result) : loadText(result, canvas(process.stdout)))

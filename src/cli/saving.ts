@@ -26,22 +26,23 @@ import { exitCodes } from './exit.ts'
 import { cannot } from './files.ts'
 import { print, tell } from './output.ts'
 
-/** Creates a new file, and fails if there is one of that name. */
+/** A flag of open(2): create a new file, and fail if a file of that name exists. */
 const fresh = 'wx'
 /** After these errors the file is not written in place: that would cut off its old content. */
 const hopeless = new Set(['ENOSPC', 'EDQUOT', 'EIO', 'ENOENT', 'ENOTDIR', 'EISDIR', 'ELOOP'])
 
-/** The content of a file; made when it is written. */
+/** A file to write; its content is made when it is written. */
 export interface SavedFile {
   path: string
   text: () => string
-  /** Silent unless something fails. */
+  /** Whether to print nothing unless something fails. */
   silent?: boolean
 }
 
 /**
  * Writes each file, even if others fail. If one fails, the exit code says so.
- * @param rescue is printed then, so that nothing is lost; undefined where it was printed anyway
+ * @param rescue is printed if writing fails, so that nothing is lost; undefined if it was printed
+ * already
  */
 export function saveAll(outputs: readonly SavedFile[], rescue?: () => string): void {
   const failures: unknown[] = []
@@ -64,7 +65,10 @@ export function saveAll(outputs: readonly SavedFile[], rescue?: () => string): v
   if (defect !== undefined) throw defect
 }
 
-/** Writes a result into each file, in the format of its name. @param rescue as saveAll() has it */
+/**
+ * Writes a result into each file, in the format of its name.
+ * @param rescue the same as for saveAll()
+ */
 export async function saveResult<A extends unknown[]>(
   files: readonly { path: string; format: () => Promise<(...of: A) => string> }[],
   of: A,
@@ -151,13 +155,13 @@ function overwrite(target: string, text: string) {
   }
 }
 
-/** A socket cannot be opened (ENXIO), even with a reader; but our own stdout may be one. */
+/** Refuses a socket, which cannot be opened (ENXIO), unless it is our own stdout. */
 function refuseSocket(there: Stats) {
   if (there.isSocket() && !standardOf(there))
     throw Object.assign(new Error('a socket'), { code: 'ESOCKTNOSUPPORT' })
 }
 
-/** Into a pipe or a device, which is not a regular file. */
+/** Writes into a pipe or a device. */
 function pour(path: string, there: Stats, text: string) {
   refuseSocket(there)
   const probe = there.isFIFO() ? openWithReader(path) : undefined
@@ -176,7 +180,10 @@ function pour(path: string, there: Stats, text: string) {
 /** How long a reader that starts at the same time may take to open its end. */
 const readerMs = 1_000
 
-/** Without a reader this fails (ENXIO); opened to block, it would wait for ever. */
+/**
+ * Opens a FIFO without blocking. Without a reader that fails (ENXIO); a blocking open would wait
+ * for ever.
+ */
 function openWithReader(path: string): number {
   const endMs = performance.now() + readerMs
   for (;;) {
@@ -190,7 +197,10 @@ function openWithReader(path: string): number {
   }
 }
 
-/** Our own stdout or stderr under another name: opened again it would begin at its start. */
+/**
+ * Our own stdout or stderr, if the file is one of them. If it were opened again, writing would
+ * begin at its start.
+ */
 function standardOf({ dev, ino }: Stats): NodeJS.WriteStream | undefined {
   return [process.stdout, process.stderr].find(({ fd }) => {
     try {

@@ -16,7 +16,7 @@ export const scenarioTable = {
   }),
 }
 
-/** What a command was given: by what is typed, and by its scenario. */
+/** The arguments of a command: the typed ones and those of its scenario. */
 export interface Given {
   address: Address
   flags: Record<string, unknown>
@@ -24,7 +24,7 @@ export interface Given {
   words: Record<string, string>
 }
 
-/** What is asked of the command that is typed. */
+/** The command that was typed. */
 interface TypedCommand {
   name(): string
   readonly args: readonly string[]
@@ -79,7 +79,7 @@ function checkCommand(value: unknown, name: string): void {
   throw usageError(`It is for yodel ${single(value)}, not for yodel ${name}.`)
 }
 
-/** As it would be typed. */
+/** A value in the form in which it would be typed. */
 function single(value: unknown): string {
   if (typeof value === 'string' && value !== '') return value
   if (typeof value === 'number' || typeof value === 'boolean') return String(value)
@@ -98,7 +98,7 @@ function valueOf({ kind }: Option<unknown>, value: unknown, folder: string): unk
 }
 
 function parsed(kind: Kind<unknown>, typed: string, folder: string): unknown {
-  // A value that may be left out: that is `true` in a file.
+  // If the value of an option may be left out, `true` in a file means without a value.
   const written = kind.placeholder.startsWith('[') && typed === 'true' ? '' : typed
   const found = kind.parse(kind.file ? contentOf(resolve(folder, written)) : written)
   const mistake = kind.mistake(found)
@@ -142,7 +142,7 @@ async function readYaml(path: string, content: string): Promise<unknown> {
   return document.toJS()
 }
 
-/** The known name that is most like it. */
+/** The known name that is most similar, as a suggestion. */
 function suggestion(name: string, known: readonly string[]): string {
   const [best] = known
     .map(each => ({ each, distance: distanceOf(name, each) }))

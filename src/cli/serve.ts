@@ -46,7 +46,7 @@ export function completeServe(bare: Command): void {
     const servers = await startAll(endpoints, n => ({
       ...serving,
       ...optionsFor(n),
-      // This slows no client, so it must not change which engine is chosen.
+      // Faults that may come later slow no client, so they must not change which engine is chosen.
       faultsLater: watching.dashboard !== undefined,
       ledger: (watching.dashboard ?? watching.health) !== undefined || log.writes('debug'),
     }))
@@ -69,7 +69,7 @@ export function completeServe(bare: Command): void {
   })
 }
 
-/** No last line when the server leaves this quickly. */
+/** If the server leaves within this time, no line about waiting clients is printed. */
 const quickMs = 100
 
 const fd: Kind<Inherited> = {

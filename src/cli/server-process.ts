@@ -10,12 +10,13 @@ import { UserError } from '../vocabulary/errors.ts'
 /** A server that does not leave by itself in this time is killed. */
 const patienceMs = 2_000
 
-// Imports get another extension by compiling, this URL does not: it takes that of this file.
+// The compiler changes the extension of imports, but not of this URL. So the URL has the extension
+// of this file.
 const mainPath = fileURLToPath(new URL(`./main${extname(import.meta.url)}`, import.meta.url))
 
 export class ServerProcess implements AsyncDisposable {
   readonly url: string
-  /** From its start to its ready line. */
+  /** The time from the start of the server to its ready line. */
   readonly startMs: number
   readonly #child: ChildProcess
   readonly #kill: () => void
@@ -28,8 +29,8 @@ export class ServerProcess implements AsyncDisposable {
   }
 
   /**
-   * Starts it on a free port of the loopback; resolves once it accepts.
-   * @throws UserError with the last line of its stderr if it does not
+   * Starts a server on a free port of the loopback; resolves once it accepts.
+   * @throws UserError with the last line of its stderr if it does not start
    */
   static async start(flags: string[]): Promise<ServerProcess> {
     const startedMs = performance.now()
@@ -56,7 +57,7 @@ export class ServerProcess implements AsyncDisposable {
     throw new UserError('usage', reason)
   }
 
-  /** Processor time of all its threads so far (proc_pid_schedstat(5)). */
+  /** The processor time of all threads of the server so far (proc_pid_schedstat(5)). */
   cpuNs(): number | undefined {
     return fromProc(() => {
       const folder = `/proc/${this.#child.pid}/task`
@@ -69,7 +70,7 @@ export class ServerProcess implements AsyncDisposable {
     })
   }
 
-  /** Memory that it shares with no other process (proc_pid_smaps(5)). */
+  /** The memory that the server shares with no other process (proc_pid_smaps(5)). */
   privateBytes(): number | undefined {
     return fromProc(() => {
       const rollup = readFileSync(`/proc/${this.#child.pid}/smaps_rollup`, 'utf8')
@@ -88,7 +89,10 @@ export class ServerProcess implements AsyncDisposable {
   }
 }
 
-/** Undefined where there is no such file: another system, another kernel, no permission. */
+/**
+ * What a file of /proc says; undefined if there is no such file: another system, another kernel, no
+ * permission.
+ */
 function fromProc<T>(read: () => T): T | undefined {
   try {
     return read()

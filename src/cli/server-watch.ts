@@ -31,7 +31,7 @@ export interface Watch {
   health: Health | undefined
   /** The address of the dashboard, with the token if yodel made it. */
   link: string | undefined
-  /** The servers are stopping. */
+  /** To be called when the servers are stopping. */
   setDraining(): void
   close(): Promise<void>
 }
@@ -184,7 +184,7 @@ function writeConnections({ changes, second }: Observation, observer: Observer, 
 const whoIs = ({ peer, realPeer }: Observation['changes']['opened'][number]['entry']) =>
   realPeer === '' ? { peer } : { peer: realPeer, via: peer }
 
-/** Prints its address, and warns of what others can reach. */
+/** Prints the address of the dashboard, and warns if other machines can reach it. */
 export function announceWatch({ dashboard, health, link }: Watch, json: boolean, log: Log): void {
   if (health) announceHealth(health, json, log)
   if (!dashboard) return

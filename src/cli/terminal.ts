@@ -5,12 +5,12 @@ import type { Interface } from 'node:readline'
 /**
  * Signals that end a program by default and that a listener can catch. Others need no listener, or
  * cannot have one:
- * - SIGINT and SIGTERM end the conversation with its summary. Without a listener, Node restores
- *   the terminal as it does on exit and on SIGSEGV; on no other signal.
+ * - SIGINT and SIGTERM end the conversation with its summary. Without a listener, Node restores the
+ *   terminal as it does on exit and on SIGSEGV; on no other signal.
  * - SIGUSR1 is Node's own (inspector); SIGPIPE and SIGXFSZ it ignores.
  * - SIGABRT, SIGKILL: leave no time.
  * - SIGBUS, SIGFPE, SIGILL: a listener would run into a true fault again and again, for ever. So
- *   after one of these the terminal stays as the prompt had it.
+ *   after one of these the terminal is not restored.
  */
 const deadly = [
   'SIGHUP',
@@ -41,7 +41,7 @@ export function keepTerminal(prompt: Interface): void {
   for (const signal of deadly)
     if (signal in constants.signals && (signal !== 'SIGPROF' || !isProfiled()))
       heeded.push([signal, () => endBy(signal)])
-  // readline would stop this process only, and then read no key before it is told to.
+  // readline would stop only this process, and would not read keys again by itself.
   prompt.on('SIGTSTP', suspend)
   for (const [signal, act] of heeded) process.on(signal, act)
   prompt.once('close', release)
@@ -94,7 +94,7 @@ export function keepTerminal(prompt: Interface): void {
 const isProfiled = (): boolean =>
   [...process.execArgv, process.env.NODE_OPTIONS].some(text => /--(cpu-)?prof\b/.test(text ?? ''))
 
-/** A terminal that is gone cannot be set, and need not be. */
+/** Sets or leaves raw mode. If the terminal is gone, nothing can or need be set. */
 function setRaw(raw: boolean) {
   const { stdin } = process
   stdin.once('error', ignore)

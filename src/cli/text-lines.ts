@@ -1,4 +1,4 @@
-/** Splits stdin into messages of text: each line is one, without its newline. */
+/** Splits stdin into messages of text: each line is a message, without its newline. */
 import { isUtf8 } from 'node:buffer'
 import { UserError } from '../vocabulary/errors.ts'
 

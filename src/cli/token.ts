@@ -1,14 +1,16 @@
 /**
- * The token of a dashboard: from a file or from the environment. On the command line `ps` would
- * show it to every user of the machine.
+ * The token of a dashboard: from a file or from the environment, since `ps` shows the command line
+ * to every user of the machine.
  */
 import { usageError } from '../vocabulary/errors.ts'
 
 const variable = 'YODEL_TOKEN'
 
 /**
- * @param fromFile the content of the file that an option names; it precedes the environment
- * @throws UserError if it is empty: a user who wants to keep others out must not admit them
+ * @param fromFile the content of the file that an option names; it has precedence over the
+ * environment
+ * @throws UserError if it is empty: otherwise a user who wants a token would get a server without
+ * one
  */
 export function givenToken(fromFile: string | undefined): string | undefined {
   const token = fromFile?.trim() ?? process.env[variable]

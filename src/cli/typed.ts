@@ -6,8 +6,9 @@ import { serveOptions } from '../options/serve.ts'
 import type { TransportName } from '../vocabulary/transport.ts'
 
 /**
- * Left out: faults, which are printed as they are now; the options of dashboard and log, which do
- * not change how it serves; a token, which is secret; and inherited sockets, which no longer exist.
+ * The options that are left out: faults, whose present values are printed; the options of dashboard
+ * and log, which do not change how it serves; a token, which is secret; and inherited sockets,
+ * which no longer exist.
  */
 const leftOut = new Set(
   (

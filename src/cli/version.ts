@@ -1,4 +1,4 @@
-/** yodel --version -v: what this is, what it runs on, and which engines work there. */
+/** yodel --version -v: the version, the machine, and which engines work on it. */
 import { defaultAddress } from '../vocabulary/address.ts'
 import { engineNames } from '../vocabulary/engine-names.ts'
 import { machine, versions } from '../vocabulary/machine.ts'
@@ -8,7 +8,7 @@ import { engines } from '../engines/index.ts'
 /** The fields that an engine reads before it opens a task. */
 const anyServer = { kind: 'serve', sharePort: false, address: defaultAddress } as ServeTask
 
-/** For a report of a defect: a line for each of what may matter. */
+/** The lines of `--version -v`, for reports of defects. */
 export function versionDetails(): string {
   const { system, cpu, cores } = machine()
   const rows: [name: string, text: string][] = [

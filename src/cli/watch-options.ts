@@ -1,4 +1,4 @@
-/** Options of the command line that show what a server does: dashboard, probes and log. */
+/** Options for watching a server: dashboard, health probes and log. */
 import { parseAddress, type HostAddress } from '../vocabulary/address.ts'
 import { usageError } from '../vocabulary/errors.ts'
 import { fromFlags, option, type Kind } from '../options/form.ts'

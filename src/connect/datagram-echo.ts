@@ -7,10 +7,10 @@ import { explain } from '../engines/failures.ts'
 export const answerTimeoutMs = 1_000
 
 /**
- * Sends one datagram and waits for the same to come back. Others that come meanwhile are skipped:
+ * Sends a datagram, and waits until it comes back. Other datagrams that come meanwhile are skipped:
  * each may be the late answer to an earlier one.
- * @throws Error if it does not come in time, or the other machine says that no process listens
- * there
+ * @throws Error if it does not come back in time, or if the other machine reports that no process
+ * listens there
  */
 export async function echoDatagram(
   stream: Duplex,

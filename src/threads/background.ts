@@ -6,13 +6,17 @@
 import { readdirSync } from 'node:fs'
 import { setPriority } from 'node:os'
 
-/** A tenth of the share of a thread that is as nice as usual (sched(7)): they go on compiling. */
+/**
+ * The niceness of these threads: they get a tenth of the share of a usual thread (sched(7)), so
+ * they go on compiling.
+ */
 const niceness = 10
 
 /**
- * Lets them run when nothing else wants to. To be called before the program starts threads of its
- * own, since it changes all threads but the calling one. That cannot be undone without privileges,
- * so it is for programs, not for a library. Linux only: there a thread has a niceness of its own.
+ * Lets these threads run only when others do not need the processor. To be called before the
+ * program starts threads of its own, since it changes all threads but the calling one. That cannot
+ * be undone without privileges, so it is for programs, not for a library. Linux only: there a
+ * thread has a niceness of its own.
  */
 export function lowerBackgroundThreads(): void {
   if (process.platform !== 'linux') return
@@ -22,7 +26,7 @@ export function lowerBackgroundThreads(): void {
     try {
       setPriority(tid, niceness)
     } catch {
-      // It has ended meanwhile, or may not be changed here.
+      // The thread has ended meanwhile, or may not be changed.
     }
   }
 }

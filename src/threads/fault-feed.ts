@@ -1,7 +1,7 @@
 /** Carries what faults did from a thread to its subscriber, with a bounded queue. */
 import type { FaultEvent } from '../faults/chain.ts'
 
-/** A fault, as it is written down. Without `timeMs` it is the same for the same seed and input. */
+/** The record of a fault. Without `timeMs` it is the same for the same seed and input. */
 export interface FaultRecord extends FaultEvent {
   /** When, in milliseconds since 1970. */
   timeMs: number
@@ -9,7 +9,7 @@ export interface FaultRecord extends FaultEvent {
   thread: number
 }
 
-/** What arrives together. */
+/** Records that arrive together. */
 export interface FaultBatch {
   events: (FaultEvent & { timeMs: number })[]
   /** How many events before these were lost, because there was no room for them. */
@@ -18,7 +18,9 @@ export interface FaultBatch {
 
 const batchMax = 512
 const intervalMs = 10
-/** Batches under way; beyond that events wait here, and beyond `waitingMax` they are lost. */
+/**
+ * The most batches under way. Further events wait here; with more than `waitingMax` they are lost.
+ */
 const underWayMax = 8
 const waitingMax = 65_536
 
@@ -47,13 +49,13 @@ export class FaultFeed {
     }, intervalMs)
   }
 
-  /** One batch has been read at the other end. */
+  /** The other end has read a batch. */
   taken(): void {
     this.#underWay--
     this.#flush()
   }
 
-  /** Everything that is left, as the thread ends. */
+  /** Sends everything that is left, since the thread ends. */
   end(): void {
     clearTimeout(this.#timer)
     while (this.#waiting.length > 0 || this.#lost > 0) this.#next()

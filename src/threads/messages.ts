@@ -14,16 +14,16 @@ export interface ThreadInput {
 }
 
 export type FromThread =
-  /** Bound or connected: from now on only the network can fail. */
+  /** The task is bound or connected: from now on only the network can fail. */
   | { kind: 'ready'; address: Address }
   /** The task could not be opened, and the user can correct it. */
   | { kind: 'failed'; error: UserErrorData }
   /** The faults that were sent last are in force. */
   | { kind: 'faultsSet' }
-  /** What faults did, where the task wants to know; to be answered with `taken`. */
+  /** Records of faults, if the task wants them; to be answered with `taken`. */
   | { kind: 'faults'; batch: FaultBatch }
   | { kind: 'finished'; result: AnyThreadResult | undefined }
 
 export type ToThread =
-  /** All begin at one instant, in nanoseconds on the clock that they share. */
+  /** `run`: the instant at which all threads begin, in nanoseconds on the clock that they share. */
   { run: number } | { stop: Stop } | { faults: readonly FaultSpec[] } | 'taken'

@@ -15,9 +15,11 @@ import type { FromThread, ThreadInput, ToThread } from './messages.ts'
 
 export interface Threads<O extends AnyThreadResult = ThreadResult> {
   readonly address: Address
-  /** When all of them began, or will: nanoseconds on the clock that threads share. */
+  /** When all threads began or will begin, in nanoseconds on the clock that they share. */
   readonly startNs: number
-  /** Resolves when all have ended, with what loads found out; rejects on a defect of yodel. */
+  /**
+   * Resolves when all threads have ended, with the findings of loads; rejects on a defect of yodel.
+   */
   readonly finished: Promise<O[]>
   readonly snapshot: () => Snapshot
   readonly counts: () => Counts
@@ -26,7 +28,10 @@ export interface Threads<O extends AnyThreadResult = ThreadResult> {
   readonly setFaults: (faults: readonly FaultSpec[]) => Promise<void>
 }
 
-/** Gets what faults did, in batches; `lost` is how many records there was no room for. */
+/**
+ * Gets records of faults, in batches; `lost`: how many records were dropped because there was no
+ * room.
+ */
 export type OnFaults = (records: readonly FaultRecord[], lost: number) => void
 
 export interface StartOptions {
@@ -34,17 +39,17 @@ export interface StartOptions {
   signal?: AbortSignal
   /** Threads begin this long after all are ready, so that each knows the instant in advance. */
   leadMs?: number
-  /** Not before that instant: milliseconds since 1970. */
+  /** The earliest start, in milliseconds since 1970. */
   startAtMs?: number
-  /** Asked once all are ready, for an instant on the clock that threads share. */
+  /** Called once all threads are ready. Resolves with the start, on the clock that they share. */
   startAt?: (() => Promise<number>) | undefined
 }
 
 /**
- * One thread for each task. The first opens first, and the others get the address that it really
- * got, so that several can share port 0. All run only once all are ready.
- * @param onFaults hears what faults did, if the task says `recordFaults`
- * @throws UserError if one cannot bind or connect; then none is left running
+ * Starts a thread for each task. The first opens first, and the others get its actual address, so
+ * that several can share port 0. All run only once all are ready.
+ * @param onFaults gets records of faults, if the task has `recordFaults`
+ * @throws UserError if one cannot bind or connect; then no thread is left running
  */
 export async function startThreads<O extends AnyThreadResult = ThreadResult>(
   [first, ...others]: [Task, ...Task[]],
@@ -141,7 +146,7 @@ class Thread {
       this.#worker.once('error', reject)
       this.#worker.once('exit', () => resolve(result))
     })
-    // A caller that waits for `ready` gets the failure there; it is not unhandled here.
+    // A caller that awaits `ready` gets the error there, so here it must not count as unhandled.
     this.finished.catch(() => {})
     this.ready.catch(() => {})
   }

@@ -1,4 +1,4 @@
-/** The whole life of a thread: open, say ready, run. */
+/** The whole life of a thread: open the task, report that it is ready, run it. */
 import { parentPort, workerData } from 'node:worker_threads'
 import type { Engine } from '../engines/engine.ts'
 import type { EngineName } from '../vocabulary/engine-names.ts'
@@ -18,7 +18,7 @@ const earlyNs = 3e6
 
 const feed = new FaultFeed(batch => say({ kind: 'faults', batch }))
 
-/** It loads only its own engine: loading all costs more than opening one. */
+/** A thread loads only its own engine: loading all of them costs more than opening one. */
 const engines: Record<EngineName, () => Promise<Engine>> = {
   node: async () => (await import('../engines/node/index.ts')).node,
   uring: async () => (await import('../engines/uring/index.ts')).uring,
@@ -26,7 +26,7 @@ const engines: Record<EngineName, () => Promise<Engine>> = {
 }
 
 try {
-  // If this thread is late, the time that a message waits for it looks like the server's.
+  // If this thread is late, messages wait for it, and that time looks like the server's.
   if (task.kind === 'load') {
     ;(await import('../engines/os/time-slice.ts')).askForShortTimeSlices()
     ;(await import('../engines/os/timer-slack.ts')).askForExactTimers()

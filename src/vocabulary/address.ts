@@ -23,8 +23,8 @@ export interface UnixAddress {
 }
 
 /**
- * Where the stream of bytes below such a transport is, as node:net wants it.
- * @throws Error where node:net does not open them
+ * The address of the stream of bytes below a transport, in the form of node:net.
+ * @throws Error if node:net does not open such sockets
  */
 export function streamAt(address: Address): { host: string; port: number } | { path: string } {
   if (address.transport === 'unix') return { path: address.path }
@@ -33,7 +33,7 @@ export function streamAt(address: Address): { host: string; port: number } | { p
   throw new Error(`node:net does not open the streams of ${transport}`)
 }
 
-/** The same place, with nothing spoken there: neither TLS nor a protocol on top of it. */
+/** The address of the plain socket: without TLS, and without a protocol on top of it. */
 export function bareAt(address: Address): Address {
   const bare = bareOf(address.transport)
   if (address.transport === 'unix' || bare === 'unix' || bare === address.transport) return address
@@ -46,9 +46,11 @@ export const defaultAddress: Address = { transport: 'tcp', host: '127.0.0.1', po
 const examples =
   'Write for example tcp://127.0.0.1:7007, tcp://[::1]:7007, :7007 or unix:/tmp/echo.'
 
-/** Linux keeps 108 bytes for the path, with its final NUL (unix(7)); no system has more. */
+/**
+ * The longest path: Linux has 108 bytes for it, with a final NUL (unix(7)), and no system has more.
+ */
 const unixPathMaxBytes = 107
-/** macOS and the BSDs keep 104. */
+/** The longest path on macOS and the BSDs, which have 104 bytes. */
 const bsdPathMaxBytes = 103
 
 /**
@@ -114,7 +116,9 @@ function parseHostAndPort(
   return { transport, host, port }
 }
 
-/** The rest of a URL: what is sent has no spaces, no control characters, no fragment. */
+/**
+ * Parses path and query of a URL. They must not contain spaces, control characters, or a fragment.
+ */
 function parseResource(text: string, scheme: string, resource: string): string {
   if (!/^[!-"$-~]*$/.test(resource))
     throw usageError(
@@ -140,10 +144,13 @@ export function formatAddress(address: Address): string {
   return `${address.transport}://${host}:${address.port}${resource === '/' ? '' : resource}`
 }
 
-/** The zone of an IPv6 address means something on this machine only, and is not sent (RFC 9844). */
+/**
+ * A host without the zone of an IPv6 address: a zone has a meaning on this machine only, and is
+ * never sent (RFC 9844).
+ */
 export const withoutZone = (host: string): string => host.replace(/%.*$/, '')
 
-/** As it is written in a URL that is sent. */
+/** The host in the form of a URL that is sent. */
 export const hostInUrl = (host: string): string =>
   host.includes(':') ? `[${withoutZone(host)}]` : host
 
@@ -158,8 +165,8 @@ export const toAddress = (address: string | Address): Address =>
   typeof address === 'string' ? parseAddress(address) : address
 
 /**
- * The same, for an address that this machine listens on or connects to, not for one in a saved
- * result.
+ * Like toAddress(), for an address that this machine listens on or connects to. (Addresses of saved
+ * results may be those of other systems.)
  * @throws UserError
  */
 export function toOwnAddress(

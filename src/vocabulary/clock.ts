@@ -7,9 +7,9 @@ export const nowNs = (): number => performance.now() * 1e6
 let offset: number | undefined
 
 /**
- * What has to be added to an instant of this thread to get that of the clock that all threads
- * share. The difference does not change. It is measured several times, by reading one clock between
- * two readings of the other; the measurement in which least time passed is the best.
+ * Add this to an instant of this thread to get it on the clock that all threads share. The
+ * difference does not change. It is measured several times, by reading one clock between two
+ * readings of the other; the measurement in which least time passed is the best.
  */
 export function sharedOffsetNs(): number {
   if (offset !== undefined) return offset
@@ -45,10 +45,10 @@ export async function sleepUntil(atNs: number, signal: AbortSignal): Promise<voi
 }
 
 /**
- * What has to be added to performance.now() to get milliseconds since 1970. To be more exact than
- * Date.now(), it reads both clocks for 2 ms. Date.now() leaves out the part of a millisecond, and
- * this thread may be held up between the two readings. Both make the difference smaller, so the
- * greatest difference is the best.
+ * Add this to performance.now() to get milliseconds since 1970. To be more exact than Date.now(),
+ * it reads both clocks for 2 ms. Date.now() leaves out the part of a millisecond, and this thread
+ * may be held up between the two readings. Both make the difference smaller, so the greatest
+ * difference is the best.
  */
 export function wallOffsetMs(): number {
   let most = -Infinity

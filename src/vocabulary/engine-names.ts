@@ -18,11 +18,11 @@ export type Ability = keyof typeof abilities
 interface EngineRow {
   can: readonly Ability[]
   speaks: readonly TransportName[]
-  /** Those of them for which `auto` takes another engine, so that this one has to be named. */
+  /** Transports for which `auto` takes another engine, so that this one has to be named. */
   onlyByName?: readonly TransportName[]
 }
 
-/** The options that an engine has are not here, but in the rows of the options (`where`). */
+/** What each engine can do. Its options are not here, but in the rows of the options (`where`). */
 export const engineTable = {
   node: {
     can: ['serve', 'load', 'flow', 'sharePort', 'ledger', 'accounts'],
@@ -33,7 +33,7 @@ export const engineTable = {
     speaks: ['tcp', 'unix', 'tls', 'udp', 'ws', 'wss'],
     onlyByName: ['tls', 'ws', 'wss'],
   },
-  // It has threads of its own, so it shares no port: see concurrency.
+  // The blocking engine has threads of its own, so it shares no port: see concurrency.
   blocking: { can: ['serve', 'ledger'], speaks: ['tcp', 'unix'] },
 } as const satisfies Record<string, EngineRow>
 
@@ -44,13 +44,13 @@ export const engineCan = (name: EngineName, ability: Ability): boolean =>
   (engineTable[name] as EngineRow).can.includes(ability)
 export const engineSpeaks = (name: EngineName, transport: TransportName): boolean =>
   (engineTable[name] as EngineRow).speaks.includes(transport)
-/** Whether `auto` may take it there. */
+/** Whether `auto` may take this engine for this transport. */
 export const autoTakes = (name: EngineName, transport: TransportName): boolean =>
   !(engineTable[name] as EngineRow).onlyByName?.includes(transport)
 
-/** What may be asked for: `auto` takes the first that can do the task. */
+/** The values of --engine: `auto` takes the first engine that can do the task. */
 export type WantedEngine = 'auto' | EngineName
-/** What may be asked for to serve, or to send a load. */
+/** The values of --engine for a server, or for a load. */
 export const wantedEnginesTo = (ability: Ability): WantedEngine[] => [
   'auto',
   ...engineNames.filter(name => engineCan(name, ability)),

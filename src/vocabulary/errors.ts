@@ -1,6 +1,6 @@
 /** The one error that a user can correct: what failed, the likely cause, what to try. */
 
-/** `usage`: what was asked for makes no sense. `network`: it could not bind or connect. */
+/** `usage`: the request makes no sense. `network`: it was not possible to bind or connect. */
 export type UserErrorKind = 'usage' | 'network'
 
 /** Plain data, because errors of this kind cross threads. */
@@ -11,8 +11,8 @@ export interface UserErrorData {
 }
 
 /**
- * What a user can correct: the message says what failed, the hint what to try. Everything else that
- * is thrown is a defect of yodel, and keeps its stack.
+ * An error that a user can correct: the message says what failed, the hint what to try. Any other
+ * error is a defect of yodel, and keeps its stack.
  */
 export class UserError extends Error {
   readonly kind: UserErrorKind

@@ -1,8 +1,8 @@
 /** Escapes characters that are invisible, or that could reorder the text around them. */
 
-/** May be shown as they are: everything printable, and the space. */
+/** Characters that are shown unchanged: printable ones, and the space. */
 const harmless = /^[\p{L}\p{M}\p{N}\p{P}\p{S} ]$/u
-/** Printable by category, but invisible or able to reorder what stands around them. */
+/** Characters that count as printable, but are invisible, or could reorder the text around them. */
 const deceptive = /^[\p{Default_Ignorable_Code_Point}\u2800]$/u
 
 /**

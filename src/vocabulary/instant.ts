@@ -5,8 +5,8 @@ const example = "Write for example '2026-11-27T10:00:00Z'."
 const form = /^(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)?$/
 
 /**
- * In milliseconds since 1970.
- * @throws UserError if it is not an instant, or has no zone
+ * Parses an instant into milliseconds since 1970.
+ * @throws UserError if the text is not an instant, or has no zone
  */
 export function parseInstant(text: string): number {
   const found = form.exec(text)
@@ -21,7 +21,7 @@ export function parseInstant(text: string): number {
   return ms
 }
 
-/** Date.parse() takes the 30th of February for the 2nd of March. */
+/** Whether the day exists: Date.parse() takes the 30th of February for the 2nd of March. */
 function isDay([, year, month, day]: RegExpExecArray): boolean {
   const date = new Date(Date.UTC(Number(year), Number(month) - 1, Number(day)))
   return date.getUTCDate() === Number(day)

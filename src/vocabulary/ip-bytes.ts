@@ -10,13 +10,13 @@ export function ipBytes(text: string): number[] {
   return ipaddr.parse(plain).toByteArray()
 }
 
-/** Four or sixteen bytes; IPv6 as RFC 5952 has it. */
+/** The text of four or sixteen bytes; IPv6 in the form of RFC 5952. */
 export function exactIpText(bytes: Uint8Array): string {
   const address = ipaddr.fromByteArray([...bytes])
   return address.kind() === 'ipv4' ? address.toString() : (address as ipaddr.IPv6).toRFC5952String()
 }
 
-/** The same, but IPv4 within IPv6 as IPv4. */
+/** Like exactIpText(), but IPv4 within IPv6 is written as IPv4. */
 export function ipText(bytes: Uint8Array): string {
   const address = ipaddr.fromByteArray([...bytes])
   const isMapped = address.kind() === 'ipv6' && (address as ipaddr.IPv6).isIPv4MappedAddress()

@@ -1,4 +1,6 @@
-/** What this runs on: part of every result, because figures mean nothing without it. */
+/**
+ * The machine and the versions: part of every result, because figures mean nothing without them.
+ */
 import { readFileSync } from 'node:fs'
 import { availableParallelism, cpus, release, totalmem, type } from 'node:os'
 
@@ -19,7 +21,7 @@ export interface Machine {
   /** `Linux 6.18.5 x64` */
   system: string
   cpu: string
-  /** Those that this process may use. */
+  /** How many cores this process may use. */
   cores: number
   memoryBytes: number
 }

@@ -1,6 +1,6 @@
 /** The place of a client in a queue, in words. */
 
-/** What is null is not known. */
+/** A place in a queue; null: not known. */
 interface QueuePlace {
   place: number | null
   of: number | null

@@ -14,7 +14,7 @@ function partsOf(text: string): { host: string; port: string | undefined } {
   return { host: ipText(Uint8Array.from(ipBytes(host))), port }
 }
 
-/** Whether both are of the same host, whatever their ports are. */
+/** Whether both have the same host, whatever their ports are. */
 export const isSameHost = (one: string, other: string): boolean =>
   partsOf(one).host === partsOf(other).host
 

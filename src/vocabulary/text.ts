@@ -1,8 +1,10 @@
-/** Text for people and for shells; what came from a network cannot move a cursor or hide itself. */
+/**
+ * Text for people and for shells. Text from the network cannot move the cursor, or be invisible.
+ */
 import { isUtf8 } from 'node:buffer'
 import { escapeByte, escapeText } from './escape.ts'
 
-/** Escapes as `escapeText` does; of bytes that are not UTF-8 each is shown as `\xNN`. */
+/** Escapes like `escapeText`; each byte that is not UTF-8 is shown as `\xNN`. */
 export function printable(data: Uint8Array | string, { keepLines = false } = {}): string {
   if (typeof data === 'string') return escapeText(data, keepLines)
   const bytes = Buffer.from(data.buffer, data.byteOffset, data.byteLength)
@@ -18,7 +20,7 @@ export function printable(data: Uint8Array | string, { keepLines = false } = {})
   return shown
 }
 
-/** Bytes of the character that begins with this one, if one does (RFC 3629, section 3). */
+/** How many bytes the character has that begins with this byte (RFC 3629, section 3). */
 const utf8Length = (first: number): number =>
   first < 0x80 ? 1 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4
 
@@ -49,7 +51,7 @@ export function listed(words: readonly string[], last: 'and' | 'or' = 'and'): st
   return `${words.slice(0, -1).join(', ')} ${last} ${words.at(-1)}`
 }
 
-/** As a shell takes it; control characters as $'...' has them. */
+/** A word quoted for a shell; control characters are written as in $'...'. */
 export function quoted(word: string): string {
   if (/^[\w./:@%+,-][\w./:@%+,~=-]*$/.test(word)) return word
   // oxlint-disable-next-line no-control-regex

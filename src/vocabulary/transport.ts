@@ -2,7 +2,7 @@
  * The transports of an echo, and the properties of each. Plain data: threads copy it.
  */
 
-/** What a reader gets at once. */
+/** In what units a transport delivers data. */
 export type Carries =
   /** A stream without bounds. */
   | 'bytes'
@@ -16,7 +16,7 @@ export interface SystemSocket {
   /** Its address: a host and a port, or a path. */
   domain: 'inet' | 'unix'
   type: 'stream' | 'dgram'
-  /** As the system calls it: ss(8). */
+  /** The name in the system: ss(8). */
   name: string
   /**
    * The files of /proc/net that list such sockets: proc_pid_net(5). Without one it is not known how
@@ -52,15 +52,18 @@ const udpSocket = {
 } as const satisfies SystemSocket
 
 interface Transport {
-  /** What is carried, for `--help`. */
+  /** What the transport carries, for `--help`. */
   help: string
   socket: SystemSocket
-  /** What is spoken on the socket, or on the TLS above it. */
+  /** The protocol on the socket, or on TLS above it. */
   protocol: 'plain' | 'ws' | 'http'
   carries: Carries
-  /** What faults of a server act on: with HTTP not on messages, since bodies stream through. */
+  /**
+   * The units on which faults of a server act. With HTTP these are bytes, since bodies stream
+   * through.
+   */
   faults: Carries
-  /** TLS below it. */
+  /** Whether there is TLS below the protocol. */
   secure: boolean
   /** The port of a URL without one; 0 if a URL has to name its port. */
   defaultPort: number
@@ -154,11 +157,14 @@ export const transports = {
 export type Protocol = Transport['protocol']
 export type TransportName = keyof typeof transports
 export const transportNames = Object.keys(transports) as TransportName[]
-/** Each sort of socket, once. */
+/** Each kind of socket, once. */
 export const systemSockets = [...new Set(transportNames.map(name => transports[name].socket))]
 export type SocketName = (typeof transports)[TransportName]['socket']['name']
 
-/** Whether what is sent there may be lost: there is no connection, and each write is a datagram. */
+/**
+ * Whether the transport carries datagrams: there is no connection, and each write is a datagram
+ * that may be lost.
+ */
 export const isDatagrams = ({ transport }: { transport: TransportName }): boolean =>
   transports[transport].carries === 'datagrams'
 
@@ -166,7 +172,7 @@ export const isDatagrams = ({ transport }: { transport: TransportName }): boolea
 export const isOverTcp = ({ transport }: { transport: TransportName }): boolean =>
   transports[transport].socket.name === 'tcp'
 
-/** Whether bytes are carried as the socket carries them: nothing else is spoken on it. */
+/** Whether the transport is only the socket, without TLS or another protocol. */
 const isBare = (transport: TransportName): boolean =>
   transports[transport].protocol === 'plain' && !transports[transport].secure
 

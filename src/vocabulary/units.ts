@@ -1,7 +1,7 @@
-/** Numbers as people write them: one table to parse and to print. What is unclear is refused. */
+/** Numbers as people write them: one table to parse and to print. Ambiguous text is refused. */
 import { usageError } from './errors.ts'
 
-/** Node's timers go no further: a longer one would end at once. It is almost 25 days. */
+/** The longest timer of Node, almost 25 days: a longer one would end at once. */
 export const timerMaxMs = 2 ** 31 - 1
 
 /** Decimal multiples have one letter, binary ones have two (IEC 80000-13). */
@@ -83,12 +83,12 @@ export function parsePercent(text: string): number {
   return percent / 100
 }
 
-/** In the largest unit that gives at least 1, with three or four digits. */
+/** Writes a value in the largest unit that gives at least 1, with three or four digits. */
 function format(value: number, units: [string, number][]): string {
   const found = units.findIndex(([, factor]) => Math.abs(value) >= factor)
   const place = found === -1 ? units.length - 1 : found
   const [name, factor] = units[place]!
-  // What binary floating point makes of 59 us is no reason to write 59.0.
+  // Removes errors of rounding, so that 59 us is not written as 59.0.
   const scaled = Math.round((value / factor) * 1e6) / 1e6
   const size = Math.abs(scaled)
   const digits = size >= 99.95 || Number.isInteger(scaled) ? 0 : size >= 9.995 ? 1 : 2

@@ -7,7 +7,7 @@ const first = 0x20
 const printables = 0x7f - first
 const lineBytes = 72
 
-/** The 95 lines that differ, each with CR LF; then they repeat. */
+/** The 95 different lines, each with CR LF; after them they repeat. */
 export const characters = Buffer.concat(
   Array.from({ length: printables }, (_, line) =>
     Buffer.from([

@@ -18,16 +18,19 @@ export type ProxyHeader =
   | { kind: 'incomplete' }
   /** The bytes begin with no such header. */
   | { kind: 'absent' }
-  /** @property reason a sentence */
+  /** @property reason why, as a sentence */
   | { kind: 'malformed'; reason: string }
-  /** @property forwarded empty where the proxy speaks for itself, or does not know (LOCAL) */
+  /**
+   * @property forwarded undefined if the proxy connects for itself (LOCAL), or does not know the
+   * client
+   */
   | { kind: 'present'; lengthBytes: number; forwarded: Forwarded | undefined }
 
 const signature1 = Buffer.from('PROXY ')
 const signature2 = Buffer.from('\r\n\r\n\0\r\nQUIT\n', 'latin1')
-/** Section 2.1: the longest line, with its end. */
+/** The longest line, with its end (section 2.1). */
 const lineMaxBytes = 107
-/** Section 2.2: sixteen bytes before the addresses. */
+/** The bytes before the addresses (section 2.2). */
 const fixedBytes = 16
 /** Addresses need 216 at most; the rest is for TLVs (section 2.2.7): certificates are long. */
 const variableMaxBytes = 8_192
@@ -49,7 +52,7 @@ export function readProxyHeader(bytes: Buffer): ProxyHeader {
   return { kind: 'absent' }
 }
 
-/** Section 2.1. */
+/** Reads version 1: a line of text (section 2.1). */
 function readLine(bytes: Buffer): ProxyHeader {
   const end = bytes.subarray(0, lineMaxBytes).indexOf('\r\n')
   if (end === -1)
@@ -71,7 +74,7 @@ function readLine(bytes: Buffer): ProxyHeader {
   return { kind: 'present', lengthBytes, forwarded }
 }
 
-/** Section 2.2. */
+/** Reads version 2, which is binary (section 2.2). */
 function readBinary(bytes: Buffer): ProxyHeader {
   if (bytes.length < fixedBytes) return incomplete
   const [versionAndCommand, familyAndProtocol] = [bytes[12]!, bytes[13]!]
@@ -133,7 +136,9 @@ export function crc32c(bytes: Uint8Array): number {
   return ~crc >>> 0
 }
 
-/** @param forwarded undefined for a client that speaks for itself, and for transports without IP */
+/**
+ * @param forwarded undefined if there is no client behind this one, and for transports without IP
+ */
 export function writeProxyHeader(version: 1 | 2, forwarded: Forwarded | undefined): Buffer {
   if (version === 1) return Buffer.from(`PROXY ${line(forwarded)}\r\n`)
   const command = forwarded ? 0x21 : 0x20

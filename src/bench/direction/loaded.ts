@@ -15,18 +15,21 @@ import { reproduce } from '../reproduce.ts'
 import { startProbes, type Probes } from './probes.ts'
 import { measureDirection, type DirectionRun } from './run.ts'
 
-/** Round trips a second: enough for a p99 in a few seconds, too few to be a load. */
+/** Round trips per second: enough for a p99 in a few seconds, and too few to be a load. */
 const usualRate = 100
-/** Never more than this are in flight: a full buffer delays them for seconds. */
+/** The most round trips in flight: a full buffer delays them for seconds. */
 const depth = 1_000
 /**
  * HTTP/1.1 has one message in flight on a connection. There are enough connections for round trips
- * of this length; with longer ones messages wait for a connection, which is part of their time.
+ * of this length. If they are longer, messages wait for a connection, and their times contain that
+ * wait.
  */
 const longestMs = 1_000
 const httpRate = 20
 const usualMs = 5_000
-/** Until the flows have filled what buffers there are: windows grow with the cube of the time. */
+/**
+ * How long the flows take to fill the buffers of the path: windows grow with the cube of the time.
+ */
 const usualWarmupMs = 10_000
 const idleWarmupMs = 500
 
@@ -34,15 +37,14 @@ export type LoadedPhase = 'idle' | 'filling' | 'loaded'
 
 export interface LoadedRun {
   readonly phase: LoadedPhase
-  /** How much of the phase is over, 0 to 1. */
+  /** How much of the phase is over, from 0 to 1. */
   readonly share: number
-  /** What happened so far: round trips of this phase, and flows since they began. */
+  /** Snapshots so far: of the round trips of this phase, and of the flows since they began. */
   look(): { trips: Snapshot; flows: Snapshot }
   /** Calls the listener when another phase begins. */
   onPhase(listener: (phase: LoadedPhase) => void): void
   /**
-   * Under load it ends early, with the figures so far; before that it ends at once, and `finished`
-   * rejects.
+   * Ends early: under load with the figures so far; before that at once, and `finished` rejects.
    */
   stop(): void
   readonly finished: Promise<LoadedResult>
@@ -120,7 +122,10 @@ export function measureLoaded(address: string | Address, options: LoadedOptions)
   }
 }
 
-/** What is to be measured. @throws UserError if that makes no sense */
+/**
+ * What to measure.
+ * @throws UserError if that makes no sense
+ */
 function wantedOf(target: Address, options: LoadedOptions, durationMs: number) {
   validateOptions(loadedOptions, options)
   if (isDatagrams(target))

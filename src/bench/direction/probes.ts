@@ -3,14 +3,17 @@ import type { LoadedOptions } from '../../load/direction/loaded.ts'
 import type { ForeignProbe } from '../../report/direction/responsiveness.ts'
 import type { Address } from '../../vocabulary/address.ts'
 
-/** Each takes about 5 kB: together less than a twentieth of 10 Mbit/s. */
+/**
+ * The time between two probes. A probe takes about 5 kB, so all together take less than a twentieth
+ * of 10 Mbit/s.
+ */
 const everyMs = 100
-/** A full buffer may delay a probe for seconds. */
+/** The most probes under way: a full buffer may delay a probe for seconds. */
 const underWayMax = 50
 const timeoutUsualMs = 10_000
 
 export interface Probes {
-  /** Begins no more of them; resolves when all have come back, or have timed out. */
+  /** Begins no more probes; resolves when all have come back, or have timed out. */
   end(): Promise<ForeignProbe[]>
 }
 
@@ -27,7 +30,7 @@ export async function startProbes(
     try {
       found.push({ atMs, ...(await foreignProbe({ address, calling }, timeoutMs)) })
     } catch {
-      // The round trips of the measurement itself say what failed.
+      // Ignored: the round trips of the measurement itself show what failed.
     }
   }
   const begin = () => {

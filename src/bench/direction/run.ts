@@ -26,11 +26,11 @@ export type DirectionOptions = OptionsOf<typeof directionOptions>
 export interface DirectionRun {
   /** Resolves once the server has accepted every flow; rejects with a UserError if it does not. */
   readonly ready: Promise<Address>
-  /** What is measured, once `ready`: how long the warm-up is, and how long the time after it. */
+  /** The lengths of the warm-up and of the window after it, once `ready`. */
   readonly window: { warmupMs: number; durationMs: number } | undefined
   snapshot(): Snapshot
   readonly stopping: boolean
-  /** Sends nothing more, and waits for what is under way; with `now` does not wait. */
+  /** Ends sending, and waits for data that is under way; with `now` it does not wait. */
   stop(how?: 'drain' | 'now'): void
   /** Plain JSON. */
   readonly finished: Promise<DirectionResult>

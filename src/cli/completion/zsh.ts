@@ -8,7 +8,7 @@ import {
 
 export function zshCompletion(program: CommandDescription): string {
   const functions = allOf(program).map(functionOf)
-  // As a file in $fpath it is the body of the function; sourced, it has to be bound.
+  // A file in $fpath is the body of the function; if it is sourced, the function has to be bound.
   return `#compdef yodel
 # zsh completion of yodel, made by \`yodel completion zsh\`
 ${functions.join('\n')}
@@ -22,7 +22,7 @@ fi
 
 const nameOf = (path: string) => `_yodel${path === '' ? '' : `_${path}`}`.replaceAll(/[ -]/g, '_')
 const quoted = (text: string) => `'${text.replaceAll("'", String.raw`'\''`)}'`
-/** In a specification these have a meaning. */
+/** Escapes characters that have a meaning in a specification. */
 const plain = (text: string) => text.replaceAll(/[\\[\]:]/g, '\\$&')
 
 function functionOf({ path, options, commands, words }: CommandDescription): string {

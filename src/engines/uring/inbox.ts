@@ -4,8 +4,10 @@
  * the last may be shorter. With a clock the kernel stamps what arrives; then bytes of tcp may
  * arrive here, too.
  *
- * io_uring_recvmsg_out 16 bytes: lengths of name, control messages and payload; flags the name
- * (sockaddr), the control messages, the payload
+ * The layout of a buffer:
+ *
+ *   io_uring_recvmsg_out 16 bytes: lengths of name, control messages and payload; flags
+ *   the name (sockaddr), the control messages, the payload
  */
 import { isStamp, stampControlBytes, type KernelClock } from '../os/kernel-clock.ts'
 import type { Libc, Mapping } from '../os/libc.ts'

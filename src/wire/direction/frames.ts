@@ -1,6 +1,6 @@
 /**
- * What follows the hello in both directions: frames. A frame of payload continues the stream of its
- * direction, so that the receiver knows every byte of it, wherever the path cuts it.
+ * Frames follow the hello in both directions. The payload of all frames is one stream, so the
+ * receiver knows every byte of it, wherever the path cuts it.
  *
  *   kind 1 | 0 0 0 | length 4 | bytes
  */
@@ -9,27 +9,30 @@ import { isReport, type Report, type Trace } from './trace.ts'
 
 /** The first byte of each frame. None of these is a byte of the magic (hello.ts). */
 export const frameKinds = {
-  /** From the server: it serves the session. */
+  /** From the server: the session is accepted. */
   accepted: 0xb1,
-  /** From the server, which then ends the connection. */
+  /** From the server: the session is refused. Then the server ends the connection. */
   refused: 0xb2,
   payload: 0xb3,
-  /** From the server: what it has received so far. */
+  /** From the server: how much it has received so far. */
   report: 0xb4,
-  /** The session is over: the last frame of each side. The client's end has the server report. */
+  /**
+   * The last frame of each side: the session is over. After the end of the client the server sends
+   * its report.
+   */
   end: 0xb5,
-  /** From the client: all is connected, and the server begins to send payload. */
+  /** From the client: all flows are connected, so the server begins to send payload. */
   start: 0xb6,
   /** From the server: the trace that was asked for. */
   trace: 0xb7,
-  /** From the server, each second: what its system says of the connection (TCP_INFO). */
+  /** From the server, each second: what its kernel knows of the connection (TCP_INFO). */
   sending: 0xb8,
 } as const
 type FrameKind = (typeof frameKinds)[keyof typeof frameKinds]
 const isKind = (byte: number): byte is FrameKind => byte >= 0xb1 && byte <= 0xb8
 
 export const frameHeadBytes = 8
-/** A body that is not payload is kept until it is whole. */
+/** The longest body that is not payload: it is kept until it is whole. */
 const bodyMaxBytes = 2 ** 20
 
 export interface AcceptedBody {
@@ -53,7 +56,7 @@ export interface Bodies {
   [frameKinds.trace]: { trace: Trace | null }
 }
 
-/** What a body must have, since the other end may be anything. */
+/** Checks of each kind of body, since the other end may send anything. */
 const makeSense: { [K in keyof Bodies]: (body: Partial<Bodies[K]>) => boolean } = {
   [frameKinds.accepted]: ({ from, fingerprint }) =>
     [from, fingerprint].every(each => each === undefined || typeof each === 'string'),
@@ -85,14 +88,14 @@ export interface FrameEvents {
   onFrame<K extends keyof Bodies>(kind: K, body: Bodies[K]): void
 }
 
-/** Reads frames out of chunks, wherever these are cut. Payload is handed on and never kept. */
+/** Reads frames from chunks, wherever these are cut. Payload is passed on and never kept. */
 export class SessionFrameReader {
   readonly #events: FrameEvents
-  /** The head of the frame, or its body if it is not payload, as far as they have come. */
+  /** The received part of the head, or of a body that is not payload. */
   readonly #head = Buffer.alloc(frameHeadBytes)
   #headBytes = 0
   #body = new Joined()
-  /** How much of the body has not come yet. */
+  /** How many bytes of the body are missing. */
   #leftBytes = 0
   #read = 0
   #broken: string | undefined
@@ -101,7 +104,7 @@ export class SessionFrameReader {
     this.#events = events
   }
 
-  /** Why no more can be read: what came is not a frame. */
+  /** Why no more can be read, because the bytes are not a frame; undefined if they are. */
   get broken(): string | undefined {
     return this.#broken
   }

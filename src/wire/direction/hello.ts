@@ -1,12 +1,12 @@
 /**
  * How a session in band begins: a first message that no echo user sends by accident. A server that
- * does not know it, or may not serve it, echoes it as it does any bytes; docs/direction.md has the
- * whole protocol.
+ * does not know this message, or may not serve sessions, echoes it like any bytes;
+ * docs/direction.md has the whole protocol.
  *
  *   magic 16 | version 1 | 0 | length of the body 2 | body: JSON
  */
 
-/** `\0yodel`, eight random bytes, and what a path that changes text would change. */
+/** `\0yodel`, eight random bytes, and CR LF, which a path that converts text would change. */
 export const magic = Buffer.from(
   '0079 6f64 656c 89d1 7ec3 5fa6 1bf0 0d0a'.replaceAll(' ', ''),
   'hex',
@@ -15,16 +15,16 @@ export const sessionVersion = 2
 const headBytes = magic.length + 4
 const bodyMaxBytes = 4096
 
-/** What the client wants; `up` is from the client. */
+/** What the client wants. */
 export const modes = [
   /** The client sends, and the server verifies. */
   'up',
   /** The server sends until it is told to stop. */
   'down',
   'both',
-  /** What follows is echoed, byte for byte and without frames, and the server keeps a trace. */
+  /** All further bytes are echoed, without frames, and the server keeps a trace. */
   'echo',
-  /** The server answers with the trace of another session, and that is all. */
+  /** The server answers only with the trace of another session. */
   'trace',
 ] as const
 export type Mode = (typeof modes)[number]
@@ -41,9 +41,9 @@ export interface Hello {
   /** Bytes of payload in each frame that the server sends, and how many frames a second. */
   sizeBytes?: number | undefined
   ratePerSecond?: number | undefined
-  /** Over datagrams: what the server said to the first hello. */
+  /** Over datagrams: the cookie with which the server answered the first hello. */
   cookie?: string | undefined
-  /** Over datagrams: what the server sends in this time is a warm-up. */
+  /** Over datagrams: how long the warm-up of the server lasts. */
   warmupMs?: number | undefined
   /** In the head of a request that has no body: how long the server sends. */
   lastsMs?: number | undefined
@@ -61,19 +61,22 @@ export function writeHello(hello: Hello, ofVersion = sessionVersion): Buffer {
   return Buffer.concat([head, body])
 }
 
-/** What the first bytes of a connection are, as far as they have come. */
+/** What the first bytes of a connection are, as far as is known. */
 export type Beginning =
   /** Anything else: to be echoed. */
   | { kind: 'other' }
-  /** So far it could be a session: fewer bytes than `magic`. No echo waits for the rest of it. */
+  /**
+   * So far it could be a session: there are fewer bytes than `magic` has. These bytes are echoed
+   * already.
+   */
   | { kind: 'perhaps' }
-  /** It is one, and the rest of the hello must come. */
+  /** It is a session, and the rest of the hello must follow. */
   | { kind: 'incomplete' }
   | { kind: 'hello'; hello: Hello; bytes: number }
   | { kind: 'version'; version: number }
   | { kind: 'malformed'; reason: string }
 
-/** @param bytes all from the first on */
+/** @param bytes all bytes from the first on */
 export function readHello(bytes: Buffer): Beginning {
   const compared = Math.min(bytes.length, magic.length)
   if (magic.compare(bytes, 0, compared, 0, compared) !== 0) return { kind: 'other' }
@@ -94,7 +97,7 @@ export function readHello(bytes: Buffer): Beginning {
 const isWhole = (value: unknown, min: number, max: number): value is number =>
   Number.isInteger(value) && (value as number) >= min && (value as number) <= max
 
-/** What it says, or why that makes no sense. */
+/** Parses the body of a hello; a text says why it makes no sense. */
 function parse(text: string): Hello | string {
   let body: Partial<Hello> | null
   try {
@@ -125,13 +128,13 @@ export type HelloAnswer =
   | { kind: 'incomplete' }
   /** The server echoes the hello as any bytes. */
   | { kind: 'echoed' }
-  /** Frames begin after that many bytes. */
+  /** Frames begin after this many bytes. */
   | { kind: 'frames'; at: number }
 
 /**
- * A server that got the magic in pieces has echoed some of it, as it would for any client; the
- * first byte of a frame is none of the magic.
- * @param bytes all from the first on
+ * If the magic came in pieces, the server has echoed some of them, as for any client. No byte of
+ * the magic is the first byte of a frame.
+ * @param bytes all bytes from the first on
  */
 export function readAnswer(bytes: Buffer): HelloAnswer {
   let at = 0

@@ -14,19 +14,22 @@ export interface TracedTimes {
   buckets: [bucket: number, count: number][]
 }
 
-/** What became of datagrams, those of the warm-up left out. */
+/** The received datagrams, without those of the warm-up. */
 export interface DatagramsSeen {
-  /** Different ones. */
+  /** How many different datagrams came. */
   measured: number
   duplicated: number
-  /** They came after one that was sent later. */
+  /** Datagrams that came after one that was sent later. */
   reordered: number
   /** With wrong bytes; `wrongHeads`: in the head, so it is not known which they were. */
   wrong: number
   wrongHeads: number
-  /** RFC 3550. */
+  /** The jitter of RFC 3550. */
   jitterUs: number
-  /** Delays above the least delay, and between one datagram and the next (RFC 5481: PDV, IPDV). */
+  /**
+   * The delay above the smallest delay, and the difference to the datagram before (RFC 5481: PDV,
+   * IPDV).
+   */
   variation: TracedTimes
   between: TracedTimes
 }
@@ -37,7 +40,7 @@ export interface ReceiverEnd {
   firstMs: number
   lastMs: number
   chunks: number
-  /** Between arrivals. */
+  /** The times between arrivals. */
   gaps: TracedTimes
   firstWrong?: WrongPlace | undefined
   datagrams?: DatagramsSeen | undefined
@@ -53,7 +56,7 @@ export interface Report {
   end?: ReceiverEnd | undefined
 }
 
-/** Whether it can be a report; what lies in its buckets only their reader can tell. */
+/** Whether the values may be a report. (The buckets are checked when they are read.) */
 export function isReport({ bytes, atMs, wrongBytes, end }: Partial<Report>): boolean {
   if (![bytes, wrongBytes].every(isCount) || !Number.isFinite(atMs)) return false
   if (end === undefined) return true
@@ -82,7 +85,10 @@ const isSeen = (seen: DatagramsSeen | undefined): boolean =>
 export type TraceEvent =
   /** Bytes that came one after the other, with at most `mergeMs` between them. */
   | { atMs: number; what: 'bytes'; bytes: number; untilMs: number }
-  /** The client's FIN; its RST; this end's FIN; whatever ended it. */
+  /**
+   * `fin`: the client's FIN; `reset`: its RST; `ended`: this end's FIN; `closed`: the end of the
+   * connection.
+   */
   | { atMs: number; what: 'fin' | 'reset' | 'ended' | 'closed' }
   | { atMs: number; what: 'failed'; reason: string }
 
@@ -95,12 +101,12 @@ export interface Trace {
   to?: string | undefined
   /** The client's address by a PROXY header. */
   forwardedFrom?: string | undefined
-  /** What a request had: of an upgrade, or of HTTP. */
+  /** The request of an upgrade, or of HTTP. */
   request?: { method: string; path: string; headers: [name: string, value: string][] } | undefined
   tls?: Record<string, string> | undefined
-  /** After the hello. */
+  /** Bytes that came after the hello. */
   bytesIn: number
-  /** What the system has taken of the echo. */
+  /** Bytes of the echo that the system has accepted. */
   bytesOut: number
   /** SHA-256 of what came in, hexadecimal, and the first and the last of these bytes. */
   digest: string
@@ -109,7 +115,7 @@ export interface Trace {
   head: string
   tail: string
   events: TraceEvent[]
-  /** How many more events there were, without room for them. */
+  /** How many further events were left out, because there was no room. */
   eventsLeftOut: number
   isOpen: boolean
 }
@@ -117,18 +123,18 @@ export interface Trace {
 /** How much of the beginning and of the end is kept. */
 const sampleBytes = 256
 const eventsMax = 1_000
-/** Bytes that come so soon after others are the same event. */
+/** Bytes that come within this time after others belong to the same event. */
 const mergeMs = 5
 
 type What = Exclude<TraceEvent['what'], 'bytes' | 'failed'>
 
-/** What a tracer finds out by itself. */
+/** The part of a trace that a tracer finds out. */
 type TracerFindings = Pick<
   Trace,
   'bytesIn' | 'digest' | 'head' | 'tail' | 'events' | 'eventsLeftOut'
 >
 
-/** Keeps what came in, in constant memory. */
+/** Traces the bytes that came in, in constant memory. */
 export class Tracer {
   readonly #startMs: number
   readonly #hash = createHash('sha256')
@@ -169,7 +175,7 @@ export class Tracer {
   }
 
   #add(event: TraceEvent) {
-    // How it ended is worth more than what came in between.
+    // The end of a connection matters more than bytes in between, so it is always listed.
     if (this.#events.length < eventsMax || event.what !== 'bytes') this.#events.push(event)
     else this.#leftOut++
   }

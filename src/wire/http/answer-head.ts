@@ -15,7 +15,7 @@ export const refusal = (fault: string): ProtocolError => new ProtocolError(`the 
 
 /**
  * Checks incomplete lines too: a server that ends them in another way may never send CRLF.
- * @param from where to begin; what is before was checked already
+ * @param from where to begin; the text before was checked already
  */
 export function checkLineEnds(text: string, place: string, from = 0): void {
   const stray = /(?<!\r)\n|\r(?!\n|$)/g
@@ -50,7 +50,7 @@ export function parseStart(line: string): Omit<AnswerHead, 'headers'> {
   throw refusal('has control characters in its reason')
 }
 
-/** RFC 9110 section 5. */
+/** Splits a header into name and value (RFC 9110 section 5). */
 export function splitHeader(line: string): [name: string, value: string] {
   const colon = line.indexOf(':')
   const name = line.slice(0, Math.max(0, colon))

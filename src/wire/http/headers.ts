@@ -4,7 +4,10 @@ import { trimmedValue } from './answer-head.ts'
 
 export type Header = readonly [name: string, value: string]
 
-/** Where a message ends, and what becomes of the connection, depends on these. */
+/**
+ * Headers that a user cannot set: they decide where a message ends, and whether the connection
+ * stays open.
+ */
 const own = new Set(
   'connection content-length expect http2-settings keep-alive proxy-connection te trailer'
     .concat(' transfer-encoding upgrade')
@@ -13,13 +16,13 @@ const own = new Set(
 
 const isOwn = (name: string) => own.has(name) || name.startsWith('sec-websocket-')
 
-/** Values that have to stay secret. */
+/** Names of headers whose values have to stay secret. */
 const secret = /auth|cookie|key|password|secret|token/i
 
 /** `Name: value` (RFC 9110 section 5). @throws UserError */
 export function parseHeader(text: string): Header {
   const [, name, value] = /^([\w!#$%&'*+.^`|~-]+):([\t -~\u{80}-\u{ff}]*)$/u.exec(text) ?? []
-  // Otherwise it stays unsaid what it was: it may be a secret.
+  // The text is not quoted in the error, since it may be a secret.
   if (name === undefined || value === undefined)
     throw usageError(
       'That is not a header.',
@@ -33,14 +36,14 @@ export function parseHeader(text: string): Header {
   return [name, bare]
 }
 
-/** One in each line of a file. Empty lines, and those that begin with #, are skipped. */
+/** Headers, one in each line of a file. Empty lines, and those that begin with #, are skipped. */
 export const parseHeaders = (content: string): Header[] =>
   content
     .split(/\r?\n/)
     .filter(line => line.trim() !== '' && !line.startsWith('#'))
     .map(parseHeader)
 
-/** As a result may show it. */
+/** A header as results show it: a secret value is left out. */
 export function showHeader(text: string): string {
   const [name, value] = parseHeader(text)
   return `${name}: ${secret.test(name) ? '...' : value}`
@@ -57,13 +60,15 @@ export const headersOf = ({ headers = [], headerFile = '' }: HeaderOptions): Hea
   ...parseHeaders(headerFile),
 ]
 
-/** The usual ones, and those that were added, which replace usual ones of their names. */
+/** The usual headers and the added ones. An added header replaces the usual one of its name. */
 export function withUsual(usual: readonly Header[], added: readonly Header[]): Header[] {
   const names = new Set(added.map(([name]) => name.toLowerCase()))
   return [...usual.filter(([name]) => !names.has(name.toLowerCase())), ...added]
 }
 
-/** As Node takes them: what occurs more than once is a list. A name may be `constructor`. */
+/**
+ * Headers as Node takes them: several values of a name are a list. (A name may be `constructor`.)
+ */
 export function asObject(headers: readonly Header[]): Record<string, string | string[]> {
   const object = Object.create(null) as Record<string, string | string[]>
   for (const [name, value] of headers) {

@@ -2,7 +2,7 @@
 import { printable } from '../../vocabulary/text.ts'
 import { isInterim, parseHead } from './answer-head.ts'
 
-/** An answer that is longer is none. */
+/** The longest head of an answer; a longer one is refused. */
 const headMaxBytes = 16_384
 const headEnd = '\r\n\r\n'
 
@@ -14,13 +14,13 @@ export function connectRequest(target: string, credentials: string | undefined):
   return `${lines.join('\r\n')}${headEnd}`
 }
 
-/** What a proxy has said: how long its head is, or why there is no way. */
+/** The answer of a proxy: the length of its head, or why it refuses. */
 export type TunnelAnswer = { headBytes: number } | { refusedBecause: string }
 
 /**
- * What follows the head of an answer of 2xx comes from the server.
- * @param ended no more will come
- * @returns undefined while more is needed
+ * Reads the answer of a proxy. With a status of 2xx the bytes after the head come from the server.
+ * @param ended whether no more bytes will come
+ * @returns undefined while more bytes are needed
  */
 export function readTunnelAnswer(bytes: Buffer, ended: boolean): TunnelAnswer | undefined {
   try {

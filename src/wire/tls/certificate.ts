@@ -1,4 +1,4 @@
-/** A certificate for a server that was given none: self-signed, ECDSA on P-256 (RFC 5280, 5480). */
+/** Makes a certificate for a server without one: self-signed, ECDSA on P-256 (RFC 5280, 5480). */
 import { createHash, generateKeyPairSync, randomBytes, sign, X509Certificate } from 'node:crypto'
 import { isIP } from 'node:net'
 import { hostname, networkInterfaces } from 'node:os'
@@ -7,7 +7,7 @@ import { withoutZone } from '../../vocabulary/address.ts'
 import { ipBytes } from '../../vocabulary/ip-bytes.ts'
 import { bits, context, integer, octets, oid, sequence, set, time, tagged, yes } from './der.ts'
 
-/** Both in PEM. */
+/** A certificate and its key, in PEM. */
 export interface Identity {
   cert: string
   key: string
@@ -27,7 +27,7 @@ export function createCertificate(names: readonly string[], now = Date.now()): I
   const algorithm = sequence(oid('1.2.840.10045.4.3.2')) // ecdsa-with-SHA256
   // RFC 7093, section 2, method 1. It protects nothing, but SHA-1 is forbidden in places.
   const keyId = createHash('sha256').update(point).digest().subarray(0, 20)
-  // A name of its own: a user who trusts several of our certificates has to tell them apart.
+  // Each certificate has another name, so that a user who trusts several can distinguish them.
   const commonName = `yodel ${keyId.toString('hex', 0, 4)}`
   const name = sequence(set(sequence(oid('2.5.4.3'), tagged(0x0c, Buffer.from(commonName)))))
   const unsigned = sequence(
@@ -53,7 +53,7 @@ function serialNumber(): Buffer {
   return serial
 }
 
-/** RFC 5280, section 4.2.1. */
+/** The extensions of the certificate (RFC 5280, section 4.2.1). */
 function extensions(names: readonly string[], keyId: Buffer): Buffer[] {
   const extension = (id: string, value: Buffer, critical = false) =>
     sequence(oid(id), ...(critical ? [yes] : []), octets(value))
@@ -79,7 +79,7 @@ export function namesOf(host: string): string[] {
     const interfaces = Object.values(networkInterfaces()).flatMap(addresses => addresses ?? [])
     names.push(hostname(), ...interfaces.map(({ address }) => address))
   } else names.push(host)
-  // A machine may be called what no certificate can contain.
+  // Leaves out host names that a certificate cannot contain.
   return [...new Set(names.map(withoutZone))].filter(
     name => isIP(name) || domainToASCII(name) !== '',
   )

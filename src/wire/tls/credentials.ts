@@ -1,4 +1,4 @@
-/** Certificates, keys and pins that a user gave: checked before use, and made into contexts. */
+/** Certificates, keys and pins of a user: checks them, and makes contexts from them. */
 import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { createSecureContext, rootCertificates, type SecureContext } from 'node:tls'
 import type { Address } from '../../vocabulary/address.ts'
@@ -36,8 +36,8 @@ export const minVersion = 'TLSv1.2'
 const isSecure = (address: Address) => transports[address.transport].secure
 
 /**
- * The certificate that was given, or one made for this address; undefined where there is no TLS.
- * @throws UserError if they make no sense
+ * The given certificate, or a new one for this address; undefined without TLS.
+ * @throws UserError if certificate and key make no sense
  */
 export function identityFor(
   address: Address,
@@ -61,7 +61,7 @@ export function invalidToday({ cert }: ServerTls): string | undefined {
   return undefined
 }
 
-/** @throws UserError if it makes no sense */
+/** @throws UserError if the TLS options make no sense */
 export function checkCalling({ tls }: TlsClientOptions): void {
   if (!tls) return
   const { pin, ca, cert, key, alpn = [], serverName } = tls
@@ -101,7 +101,7 @@ function checkAuthorities(what: string, pem: string) {
   }
 }
 
-/** Node's codes for what OpenSSL made of a PEM text. */
+/** The causes for Node's error codes when OpenSSL cannot read a PEM text. */
 const pemCauses: Record<string, string> = {
   ERR_OSSL_X509_KEY_VALUES_MISMATCH: 'the key is not that of the certificate',
   ERR_OSSL_PEM_NO_START_LINE: 'that is not PEM',
@@ -120,7 +120,7 @@ function pemError(what: string, error: unknown): UserError {
 
 /** The authorities that a client trusts; undefined: those that Node trusts by itself. */
 export function authoritiesOf({ ca, pin, insecure = false }: ClientTls): string[] | undefined {
-  // The chain is not verified where a pin decides, or where everything is trusted.
+  // The chain is not verified if a pin decides, or if everything is trusted.
   if (pin !== undefined || insecure) return []
   return ca === undefined ? undefined : [...rootCertificates, ca]
 }
@@ -128,7 +128,7 @@ export function authoritiesOf({ ca, pin, insecure = false }: ClientTls): string[
 const contexts = new WeakMap<ClientTls, SecureContext>()
 const noTls: ClientTls = {}
 
-/** Made once for all connections: reading the authorities of Node takes some 10 ms. */
+/** Makes a context, once for all connections: reading the authorities of Node takes some 10 ms. */
 export function contextOf({ tls = noTls }: TlsClientOptions): SecureContext {
   const known = contexts.get(tls)
   if (known) return known

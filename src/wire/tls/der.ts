@@ -6,7 +6,10 @@ export function tagged(tag: number, ...contents: Uint8Array[]): Buffer {
   return Buffer.concat([Buffer.from([tag, ...lengthOf(content)]), content])
 }
 
-/** One byte, or how many there are and then as few as it needs (section 10.1). */
+/**
+ * The length as one byte; or as the number of length bytes, and then as few bytes as possible
+ * (section 10.1).
+ */
 function lengthOf({ length }: Uint8Array): number[] {
   if (length < 0x80) return [length]
   const bytes: number[] = []

@@ -1,7 +1,7 @@
 /** Explains the errors of TLS, by the names of OpenSSL and Node, with what to try. */
 import { printable } from '../../vocabulary/text.ts'
 
-/** Errors of our own, with names as the system's have them. */
+/** An error of yodel, with a code like those of the system. */
 const failure = (code: string, message: string): Error =>
   Object.assign(new Error(message), { code })
 export const handshakeTimeout = (): Error =>
@@ -17,7 +17,7 @@ const trust = 'Give its authority with --ca, or its fingerprint with --pin.'
 const clientCertificate = 'Give one that it accepts with --cert and --key.'
 const noTls = ['that is not a TLS server', 'Check the port, or connect without TLS.'] as const
 
-/** Code → the cause, where it needs nothing else, and what to try. */
+/** For each code: the cause (undefined if it depends on the error), and what to try. */
 const meanings: Record<string, readonly [cause: string | undefined, hint: string]> = {
   HANDSHAKE_TIMEOUT: [undefined, 'Is it a TLS server? Check the port, or give more --timeout.'],
   HANDSHAKE_CUT: [
@@ -25,7 +25,7 @@ const meanings: Record<string, readonly [cause: string | undefined, hint: string
     'It may not be a TLS server, or it refused our certificate: see its log.',
   ],
   PIN_MISMATCH: [undefined, 'If that is the one you expect, give it with --pin.'],
-  // Node's names for what verification finds (X509_V_ERR_ in OpenSSL's x509_vfy.h).
+  // Node's names for results of verification (X509_V_ERR_ in OpenSSL's x509_vfy.h).
   DEPTH_ZERO_SELF_SIGNED_CERT: [
     'its certificate is self-signed, and not known here',
     'Give its fingerprint with --pin (`yodel serve` prints it), or the certificate with --ca.',
@@ -95,7 +95,7 @@ const meanings: Record<string, readonly [cause: string | undefined, hint: string
   ],
 }
 
-/** The cause and the hint, if it is of TLS. */
+/** The cause and the hint, if it is an error of TLS. */
 export function tlsMeaning(error: NodeJS.ErrnoException): [string, string] | undefined {
   const { code = '', message } = error
   const known = Object.hasOwn(meanings, code) ? meanings[code] : undefined

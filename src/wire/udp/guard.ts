@@ -7,8 +7,8 @@ import { BlockList, isIPv6 } from 'node:net'
 import { Recent } from './recent.ts'
 
 /**
- * Source ports from 1 to 1023; ports on which this process serves udp; broadcast; multicast; what
- * comes again and again from a port that no client is given.
+ * Source ports from 1 to 1023; ports on which this process serves udp; broadcast; multicast;
+ * datagrams that come again and again from a port that systems do not give to clients.
  */
 export const datagramRules = ['low-ports', 'own-ports', 'broadcast', 'multicast', 'loops'] as const
 export type DatagramRule = (typeof datagramRules)[number]
@@ -51,7 +51,7 @@ const comparedBytes = 64
 /** An address, and how many datagrams may be sent to it now. */
 interface Source {
   refusedAs: DatagramRefusal | undefined
-  /** Infinity: no limit. */
+  /** How many datagrams may be sent to the address per second; Infinity: no limit. */
   ratePerSecond: number
   tokens: number
   filledAtMs: number
@@ -72,7 +72,7 @@ interface Repetition {
   pausedUntilMs: number
 }
 
-/** All that is known of where a datagram comes from, for an engine that keeps it. */
+/** Everything that the guard knows of a sender, for an engine that keeps it. */
 export interface GuardedSender {
   readonly source: Source
   /**
@@ -94,7 +94,7 @@ export class Guard {
   readonly #sources = new Recent<Source>(sourcesMax)
   readonly #repetitions = new Recent<Repetition>(sourcesMax)
 
-  /** @param broadcasts those of the networks that this machine is in */
+  /** @param broadcasts the broadcast addresses of the networks of this machine */
   constructor(
     { ratePerSource, allow }: Rules,
     ownPorts: Uint16Array,
@@ -213,7 +213,7 @@ const noneYet = (): Repetition => ({
  * A client that repeats its message as soon as it has come back looks exactly like an echo server.
  * If the source has the port of a server, it gets no answer for a while. That ends every loop,
  * since neither side of a loop sends by itself. If it has the port of a client, it gets no answer
- * to one datagram of very many. That ends a loop, too; if there are several, one after the other.
+ * to one datagram of very many. That ends a loop, too; several loops end one after the other.
  */
 function isLoop(
   seen: Repetition,
@@ -253,10 +253,10 @@ function differs(seen: Repetition, bytes: Uint8Array, at: number): boolean {
   return false
 }
 
-/** One second's worth may go at once. */
+/** The size of the token bucket: as many datagrams as one second allows. */
 const roomOf = (ratePerSecond: number) => Math.max(1, ratePerSecond)
 
-/** Token bucket. */
+/** Takes a token from the bucket of a source; false if it is empty. */
 function take(source: Source, nowMs: number): boolean {
   const { ratePerSecond } = source
   const filled = source.tokens + ((nowMs - source.filledAtMs) / 1e3) * ratePerSecond
@@ -284,7 +284,7 @@ ranges.multicast.addSubnet('ff00::', 8, 'ipv6')
 ranges.nowhere.addSubnet('0.0.0.0', 8)
 ranges.nowhere.addAddress('::', 'ipv6')
 
-/** @param broadcasts those of the networks that this machine is in */
+/** @param broadcasts the broadcast addresses of the networks of this machine */
 export function addressKindOf(address: string, broadcasts: ReadonlySet<string>): AddressKind {
   const bare = address.replace(/%.*/, '').replace(/^::ffff:(?=\d+\.)/i, '')
   if (broadcasts.has(bare)) return 'broadcast'

@@ -9,7 +9,7 @@ export class Recent<T> {
   #young = new Map<string, T>()
   #old = new Map<string, T>()
 
-  /** @param max it never holds more than twice as many */
+  /** @param max the size of a generation; the table never holds more than twice as many */
   constructor(max: number, forget?: (value: T) => void) {
     this.#max = max
     this.#forget = forget

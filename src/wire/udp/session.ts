@@ -1,7 +1,7 @@
 /**
  * A session in band over datagrams: the same hello, then datagrams that name it. No answer of the
- * server is longer than what it answers. It sends payload only to an address that has returned a
- * cookie.
+ * server is longer than its question. The server sends payload only to an address that has returned
+ * a cookie.
  *
  *   payload:  see payload-head
  *   others:   kind 1 | 0 | length of the body 2 | session 4 | body: JSON, or a piece of a report
@@ -13,14 +13,14 @@ export const datagramKinds = {
   accepted: 0xb1,
   refused: 0xb2,
   payload: 0xb3,
-  /** Answers `alive`: what the receiver has so far. */
+  /** The answer to `alive`: how much the receiver has so far. */
   report: 0xb4,
   /**
-   * From the client: nothing more is sent; the server says how much it has sent, and whether it had
-   * stopped before, and stops.
+   * From the client: it sends nothing more. The server stops, and answers how much it has sent, and
+   * whether it had stopped before.
    */
   end: 0xb5,
-  /** Answers a hello without a cookie. */
+  /** The answer to a hello without a cookie. */
   cookie: 0xb8,
   /** From the client, several times a second: the server sends payload until a second after it. */
   alive: 0xb9,
@@ -36,7 +36,7 @@ export const otherHeadBytes = 8
 /** The length of a question, which its answer must not exceed. */
 export const questionBytes = 1_200
 export const piecesMaxBytes = questionBytes - otherHeadBytes - 8
-/** A report that says it is longer makes no sense. */
+/** The longest report; a longer one is refused. */
 export const reportMaxBytes = 2 ** 20
 
 /** The word by which datagrams name their session. */
@@ -57,7 +57,7 @@ export function writeOther(kind: DatagramKind, session: number, body: object, by
 export const padded = (hello: Buffer): Buffer =>
   Buffer.concat([hello, Buffer.alloc(Math.max(0, 512 - hello.length))])
 
-/** Undefined if it makes no sense. */
+/** Reads the body; undefined if it makes no sense. */
 export function readOther(datagram: Buffer): Record<string, unknown> | undefined {
   if (datagram.length < otherHeadBytes) return undefined
   const end = otherHeadBytes + datagram.readUInt16BE(2)
@@ -74,7 +74,10 @@ export function readOther(datagram: Buffer): Record<string, unknown> | undefined
 /** Whether it begins as no datagram of a session does. */
 export const isOfNoKind = (datagram: Buffer): boolean => !allKinds.has(datagram[0])
 
-/** Whether only a client says such a thing: a server that sends it echoes, and knows no session. */
+/**
+ * Whether only a client sends such a datagram: a server that sends it is an echo server without
+ * sessions.
+ */
 export function isOfClient(datagram: Buffer): boolean {
   const { alive, ask, end } = datagramKinds
   if (datagram[0] !== end) return datagram[0] === alive || datagram[0] === ask
@@ -103,8 +106,8 @@ export function readPiece(
 }
 
 /**
- * How long the first datagram of a server is in what the system has joined (os/datagram-joined):
- * none but the last is shorter. Any byte of it may have been changed on the way.
+ * The length of the first of several datagrams that the system has joined (os/datagram-joined).
+ * Only the last may be shorter. Any byte of it may have been changed on the way.
  * @param payloadBytes the length of a datagram with payload
  */
 export function lengthOfFirst(joined: Buffer, payloadBytes: number): number {
@@ -125,10 +128,13 @@ export function lengthOfFirst(joined: Buffer, payloadBytes: number): number {
 export const isCookie = (given: unknown): given is string =>
   typeof given === 'string' && /^[0-9a-f]{32}$/.test(given)
 
-/** A cookie is good for one to two of these. */
+/** A cookie is valid for one to two times this long. */
 const cookieMs = 10_000
 
-/** Cookies without memory: a client that returns one gets datagrams at the address in it. */
+/**
+ * Makes and checks cookies without storing them. A client that returns a cookie has shown that it
+ * receives at its address.
+ */
 export class Cookies {
   readonly #secret: Buffer
 

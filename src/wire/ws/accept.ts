@@ -1,9 +1,12 @@
-/** What proves that a server has understood the request for an upgrade (RFC 6455 section 4.2.2). */
+/**
+ * The value by which a server shows that it has understood the request for an upgrade (RFC 6455
+ * section 4.2.2).
+ */
 import { createHash } from 'node:crypto'
 
 const guid = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11'
 
-/** @param key of the request */
+/** @param key the key in the request */
 export const acceptOf = (key: string): string =>
   createHash('sha1')
     .update(key + guid)

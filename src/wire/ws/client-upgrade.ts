@@ -8,17 +8,17 @@ import type { AnswerHead } from '../http/answer-head.ts'
 import { withUsual, type Header } from '../http/headers.ts'
 import { acceptOf, saysUpgrade } from './accept.ts'
 
-/** An answer whose head is longer is none. */
+/** The longest head of an answer; a longer one is refused. */
 const headMaxBytes = 16 * 1024
 const headEnd = '\r\n\r\n'
 
-/** What is sent, and what the answer must contain. */
+/** A request, and the value that its answer must contain. */
 export interface Asked {
   request: string
   accept: string
 }
 
-/** Asks for no compression and no subprotocol. */
+/** Makes a request, without compression and subprotocols. */
 export function askUpgrade(address: HostAddress, added: readonly Header[]): Asked {
   const key = randomBytes(16).toString('base64')
   const usual: Header[] = [
@@ -34,9 +34,9 @@ export function askUpgrade(address: HostAddress, added: readonly Header[]): Aske
 }
 
 /**
- * Reads the answer; how long its head is, with those of interim answers before it, and 0 if more is
- * to come.
- * @throws UserError if it is no upgrade
+ * Reads the answer. Returns the length of its head (with interim answers before it), or 0 if it is
+ * not complete.
+ * @throws UserError if the answer is not an upgrade
  */
 export function readUpgrade(bytes: Buffer, { accept }: Asked, address: HostAddress): number {
   const url = formatAddress(address)
@@ -55,7 +55,7 @@ export function readUpgrade(bytes: Buffer, { accept }: Asked, address: HostAddre
   }
 }
 
-/** @throws UserError if it is no head of an answer */
+/** @throws UserError if the text is not the head of an answer */
 function read(url: string, text: string): Omit<AnswerHead, 'version'> {
   const [first = '', ...lines] = text.split('\r\n')
   try {
@@ -99,7 +99,7 @@ export const unsuited = (url: string, why: string): UserError =>
     'Is it a WebSocket server? `yodel serve ws://...` is one.',
   )
 
-/** The server ended it before it had answered. */
+/** The error if the server ended the connection before it had answered. */
 export const upgradeCut = (url: string): UserError =>
   unsuited(url, 'it closed the connection instead of upgrading')
 

@@ -1,7 +1,7 @@
 /** Codes and reasons of close frames (RFC 6455 section 7.4). */
 import { frameHeader, opcode } from './frames.ts'
 
-/** The reason that goes with the code where we close. */
+/** The reasons that a server sends with its codes. */
 const reasons: Record<number, string> = {
   1002: 'that is not a valid frame of a client (RFC 6455 section 5)',
   1007: 'that is not UTF-8, or not deflated data',
@@ -10,7 +10,7 @@ const reasons: Record<number, string> = {
 
 export const reasonOfClose = (code: number): string | undefined => reasons[code]
 
-/** Sent to clients that are still there when the server leaves. */
+/** Code and reason for clients that are still connected when the server leaves. */
 export const goingAway = [1001, 'the server is leaving'] as const
 
 /** Whether a code may be sent. */

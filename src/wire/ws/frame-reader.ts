@@ -1,6 +1,7 @@
 /**
- * Reads frames of WebSocket (RFC 6455 section 5) out of bytes that come in any pieces. What came as
- * a whole stays in its memory, and loses its mask there; only what comes in pieces is copied.
+ * Reads frames of WebSocket (RFC 6455 section 5) out of bytes that come in any pieces. A payload
+ * that came as a whole stays in its memory, and is unmasked there. Only a payload in pieces is
+ * copied.
  */
 import { isUtf8 } from 'node:buffer'
 import { isCloseCode } from './closing.ts'
@@ -10,14 +11,14 @@ import { rotated, unmask, type Memory } from './mask.ts'
 
 /** What next() has found. */
 export const found = {
-  /** Nothing more: it needs other bytes. */
+  /** Nothing: more bytes are needed. */
   NONE: 0,
   MESSAGE: 1,
   PING: 2,
   PONG: 3,
-  /** Nothing that follows is read. */
+  /** A close frame; later bytes are not read. */
   CLOSE: 4,
-  /** The other side broke a rule; nothing that follows is read. */
+  /** The other side broke a rule; later bytes are not read. */
   FAILURE: 5,
 } as const
 export type FrameEvent = (typeof found)[keyof typeof found]
@@ -30,23 +31,23 @@ const maskBit = 0x80
 /** The upper half of the longest length that a number can have. */
 const highMax = 2 ** 21 - 1
 const none = new Uint8Array(0)
-/** Up to this length a look at each byte costs less than a call. */
+/** Up to this length a loop over the bytes costs less than a call. */
 const shortBytes = 64
 
 export class WsFrameReader {
-  /** Of a message: text or binary. */
+  /** For a message: text or binary. */
   opcode = 0
   /** Where the payload of what was found lies, until the next call. */
   bytes: Uint8Array = none
   at = 0
   length = 0
-  /** Whether it lies in memory of the reader, not where it came. */
+  /** Whether the payload is a copy in memory of the reader. */
   isCopy = false
-  /** Of CLOSE: the code, 1005 if there is none. Of FAILURE: the code that says why. */
+  /** For CLOSE: the code, 1005 if there is none. For FAILURE: the code for the reason. */
   code = 0
   /**
-   * To be set by the caller: payloads are moved to here, with room for a head that has no mask
-   * before each; -1: they stay where they came.
+   * Set by the caller: where payloads are moved to, each with room for an unmasked head before it;
+   * -1: they stay in their place.
    */
   cursor = -1
   readonly #isMasked: boolean
@@ -56,7 +57,7 @@ export class WsFrameReader {
   #to = 0
   /** The beginning of a head that is not complete. */
   #head = none
-  /** Of the frame that is read. `#left` bytes of its payload are still to come. */
+  /** The frame that is being read; `#left` bytes of its payload are missing. */
   #left = BETWEEN
   #whole = 0
   #mask = 0
@@ -64,7 +65,7 @@ export class WsFrameReader {
   #isFinal = false
   /** The opcode of a message in fragments; 0: there is none. */
   #fragmented = 0
-  /** The payloads of the fragments so far. */
+  /** The length of the payloads of the fragments so far. */
   #total = 0
   #joined: Joined | undefined
   #control: Joined | undefined
@@ -78,7 +79,9 @@ export class WsFrameReader {
     this.#messageMaxBytes = messageMaxBytes
   }
 
-  /** Bytes that came. All that was found in those before is to be taken first. */
+  /**
+   * Gives the reader new bytes. Before that, take everything that it has found in the earlier ones.
+   */
   give(memory: Memory, from: number, to: number): void {
     this.#memory = memory
     this.#from = from
@@ -103,7 +106,7 @@ export class WsFrameReader {
     return found.FAILURE
   }
 
-  /** Whether it is complete. */
+  /** Reads the head of a frame; returns whether it is complete. */
   #readHead(): boolean {
     if (this.#head.length === 0) {
       const size = this.#parseHead(this.#memory.bytes, this.#from, this.#to - this.#from)
@@ -120,7 +123,7 @@ export class WsFrameReader {
     return false
   }
 
-  /** How long the head is; 0 if bytes are missing. What is there already is checked. */
+  /** Returns the length of the head; 0 if bytes are missing. Checks the bytes that are there. */
   #parseHead(bytes: Uint8Array, at: number, there: number): number {
     if (there < 2) return 0
     const first = bytes[at]!
@@ -176,7 +179,10 @@ export class WsFrameReader {
     }
   }
 
-  /** Undefined: a fragment is read, and what follows is to be looked at. */
+  /**
+   * Reads the payload of a message. Undefined: it was a fragment, so reading continues with the
+   * next frame.
+   */
   #readData(): FrameEvent | undefined {
     const isAlone = this.#isFinal && this.#opcode !== opcode.more
     const here = Math.min(this.#left, this.#to - this.#from)
@@ -271,6 +277,6 @@ export class WsFrameReader {
   }
 }
 
-/** In the order of the network. */
+/** Reads a word in network byte order (big-endian). */
 const wordAt = (bytes: Uint8Array, at: number): number =>
   ((bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!) >>> 0

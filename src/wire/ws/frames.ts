@@ -3,16 +3,16 @@ import { randomFillSync } from 'node:crypto'
 
 export const opcode = { more: 0, text: 1, binary: 2, close: 8, ping: 9, pong: 10 } as const
 
-/** Two bytes, eight of a great length, four of the mask. */
+/** The longest head: two bytes, eight for a long length, four for the mask. */
 export const headerMaxBytes = 14
 
-/** Clients mask what they send, with bytes that cannot be foreseen (section 5.3). */
+/** Random masks: clients have to mask their payloads with unpredictable bytes (section 5.3). */
 const masks = Buffer.allocUnsafeSlow(8 * 1024)
 let maskAt = masks.length
 
 /**
  * Puts a frame into memory that has room for its payload and `headerMaxBytes`.
- * @returns where it ends
+ * @returns where the frame ends
  */
 export function putFrame(
   into: Buffer,
@@ -32,7 +32,7 @@ export function putFrame(
 
 /** A frame in memory of its own: faster for a long payload. */
 export function maskedFrame(code: number, payload: Uint8Array): Buffer {
-  // Some bytes are left out at the beginning, so that the payload lies where words do.
+  // Some bytes are left free at the beginning, so that the payload is aligned to words.
   const frame = Buffer.allocUnsafeSlow(16 + payload.length)
   const from = payload.length < 126 ? 10 : payload.length < 65_536 ? 8 : 2
   putHeader(frame, from, code, payload.length, true)
@@ -47,13 +47,13 @@ export function maskedFrame(code: number, payload: Uint8Array): Buffer {
 export const headBytes = (payloadBytes: number): number =>
   payloadBytes < 126 ? 2 : payloadBytes < 65_536 ? 4 : 10
 
-/** What comes before a payload that is not masked. */
+/** The head of a frame without a mask. */
 export function frameHeader(code: number, payloadBytes: number): Buffer {
   const header = Buffer.allocUnsafe(headerMaxBytes)
   return header.subarray(0, putHeader(header, 0, code, payloadBytes, false))
 }
 
-/** Where the payload or its mask begins. */
+/** Writes a head. Returns where the payload, or its mask, begins. */
 export function putHeader(
   into: Uint8Array,
   at: number,
@@ -83,13 +83,13 @@ export function newMask(): number {
   return masks[at]! | (masks[at + 1]! << 8) | (masks[at + 2]! << 16) | (masks[at + 3]! << 24)
 }
 
-/** Puts a mask behind a head; where the payload begins. */
+/** Writes a mask behind a head. Returns where the payload begins. */
 export function putMask(into: Uint8Array, at: number, mask: number): number {
   for (let n = 0; n < 4; n++) into[at + n] = mask >>> (n << 3)
   return at + 4
 }
 
-/** Where in `masks` it lies. */
+/** The place of the next mask in `masks`. */
 function nextMask(): number {
   if (maskAt === masks.length) {
     randomFillSync(masks)
@@ -112,7 +112,7 @@ function putMasked(into: Buffer, at: number, payload: Uint8Array, mask: number) 
   for (; n < length; n++) into[at + n] = payload[n]! ^ masks[mask + (n & 3)]!
 }
 
-/** In place, from a multiple of 4 to the end. */
+/** Masks in place, from a multiple of 4 to the end. */
 function maskWords(frame: Buffer, from: number, mask: number) {
   const words = new Uint32Array(frame.buffer, frame.byteOffset + from, (frame.length - from) >> 2)
   const word = new Uint32Array(masks.buffer, masks.byteOffset + mask, 1)[0]!

@@ -1,10 +1,13 @@
 /** Pieces of a message, joined as they come, so that even a million are one piece of memory. */
 
-/** What the first piece gets at least, and at most for those that are still to come. */
+/**
+ * How much memory is allocated at first: at least this; and at most this for pieces that are still
+ * to come.
+ */
 const leastBytes = 1024
 const aheadMaxBytes = 256 * 1024
 
-/** Memory that is free, for the next message: without it each long one leaves garbage. */
+/** Free memory for the next message. Without it, each long message would leave garbage. */
 let spare: Uint8Array | undefined
 
 export class Joined {
@@ -13,8 +16,8 @@ export class Joined {
   length = 0
 
   /**
-   * @param expected how long the frame is of which this is a piece
-   * @param maxBytes how much there can be in all
+   * @param expected the length of the frame to which the piece belongs
+   * @param maxBytes the most bytes of all pieces
    */
   add(piece: Uint8Array, expected: number, maxBytes: number): void {
     const needed = this.length + piece.length
@@ -31,7 +34,7 @@ export class Joined {
     this.bytes = grown
   }
 
-  /** It is not read any more. */
+  /** Frees the memory: the message is not read any more. */
   free(): void {
     const { bytes } = this
     if (bytes.length <= aheadMaxBytes && bytes.length > (spare?.length ?? 0)) spare = bytes

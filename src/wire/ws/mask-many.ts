@@ -1,11 +1,11 @@
 /**
- * Masks many bytes at once (RFC 6455 section 5.3): WebAssembly has operations on 16 bytes, while
- * JavaScript has them on 4. It works on memory of its own, so bytes are copied in and out.
+ * Masks many bytes at once (RFC 6455 section 5.3): WebAssembly has operations on 16 bytes,
+ * JavaScript only on 4. But WebAssembly has its own memory, so bytes are copied in and out.
  */
 
 /**
- * So many at a time. From 4 kB on glibc copies with `rep movsb`, which takes several times as long
- * on some processors, depending on the two addresses (glibc issue 30994).
+ * How many bytes are masked at a time. From 4 kB on glibc copies with `rep movsb`, which takes
+ * several times as long on some processors, depending on the two addresses (glibc issue 30994).
  */
 const pieceBytes = 2_048
 
@@ -39,7 +39,7 @@ const sections = [
 ]
 const text = Buffer.from(sections.join('').replaceAll(' ', ''), 'hex')
 
-/** What is used of it: types of Node leave it to those of browsers. */
+/** The part of WebAssembly that is used here: the types of Node do not have it. */
 declare const WebAssembly: {
   Module: new (bytes: Uint8Array) => object
   Instance: new (module: object) => { exports: unknown }
@@ -60,8 +60,8 @@ function newScratch(): Scratch {
 
 /**
  * Copies bytes, with the mask put on or taken off.
- * @param to where they go: in the same memory not behind `from`
- * @param mask its first byte is the lowest one
+ * @param to where the bytes go; within the same memory not behind `from`
+ * @param mask a mask whose first byte is the lowest one
  */
 export function maskMany(
   source: Uint8Array,

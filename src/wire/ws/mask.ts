@@ -1,9 +1,12 @@
 /** Takes masks off payloads, or puts them on (RFC 6455 section 5.3), a word at a time. */
 import { maskMany } from './mask-many.ts'
 
-/** From this length on, words lie where words do: that is faster, but takes a few steps first. */
+/**
+ * From this length on, bytes are masked as aligned words: that is faster, but needs a few steps
+ * first.
+ */
 const largeBytes = 256
-/** From this length on, what can do more than a word at a time is worth its call. */
+/** From this length on, a call of WebAssembly is worth it. */
 const manyBytes = 1_024
 
 /** Memory in which payloads lie: the same bytes in three forms. */
@@ -26,8 +29,8 @@ export class Memory {
 
 /**
  * Takes the mask off `length` bytes, and moves them.
- * @param to where they go: not behind `from`
- * @param mask its first byte is the lowest one
+ * @param to where the bytes go: not behind `from`
+ * @param mask a mask whose first byte is the lowest one
  */
 export function unmask(memory: Memory, from: number, to: number, length: number, mask: number) {
   const { bytes, view } = memory
@@ -78,7 +81,7 @@ function unmaskWords(
   for (let n = done; n < length; n++) bytes[from + n]! ^= mask >>> ((n & 3) << 3)
 }
 
-/** The mask that follows when so many bytes are done. */
+/** The mask for the bytes after this many. */
 export function rotated(mask: number, bytes: number): number {
   const bits = (bytes & 3) << 3
   return bits === 0 ? mask : (mask >>> bits) | (mask << (32 - bits))
@@ -86,7 +89,7 @@ export function rotated(mask: number, bytes: number): number {
 
 const isLittleEndian = new Uint8Array(Uint32Array.of(1).buffer)[0] === 1
 
-/** A word whose lowest byte is the first in memory, as this machine has it. */
+/** Converts a word whose lowest byte is the first in memory to the byte order of this machine. */
 function ofMachine(word: number): number {
   if (isLittleEndian) return word
   return (word << 24) | ((word & 0xff00) << 8) | ((word >>> 8) & 0xff00) | (word >>> 24)

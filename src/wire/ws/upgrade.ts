@@ -37,7 +37,7 @@ export interface UpgradeRequest {
   headers: Partial<Record<string, string | string[]>>
 }
 
-/** Why this request for an upgrade is refused; the rest of it: see acceptance(). */
+/** Why a request for an upgrade is refused; undefined if it is not: then see acceptance(). */
 export function upgradeRefusalOf(
   { method, headers }: UpgradeRequest,
   origins: readonly string[] | undefined,
@@ -59,7 +59,10 @@ export const refusalHeaders = (body: string): Record<string, string> => ({
   'Content-Length': String(Buffer.byteLength(body) + 1),
 })
 
-/** The answer as a whole. @param hasBody not to HEAD */
+/**
+ * The whole answer.
+ * @param hasBody false for HEAD
+ */
 export function refusalText([status, why, headers = {}]: UpgradeRefusal, hasBody = true): string {
   const lines = Object.entries({ ...refusalHeaders(why), ...headers })
   const head = lines.map(([name, value]) => `${name}: ${value}\r\n`).join('')
@@ -72,14 +75,14 @@ const requestLine = new RegExp(`^([A-Z]{1,20}) [!-~\\x80-\\xff]+ HTTP/1\\.([01])
 const headerLine = new RegExp(`^(${token}):([\\t -~\\x80-\\xff]*)$`)
 /** The longest beginning of a request that has no end of a line yet. */
 const begun = /^[A-Z]{1,20}(?: (?:[!-~\x80-\xff]+(?: [HTP/.01]{0,8}\r?)?)?)?$/
-/** What no head has: other control characters, and ends of lines that are none. */
+/** What no head may contain: other control characters, CR without LF, and LF without CR. */
 // oxlint-disable-next-line no-control-regex
 const stray = /[^\t\r\n -~\x80-\xff]|(?<!\r)\n|\r(?!\n|$)/g
 
 /**
- * Whether it may be the beginning of a request.
+ * Whether a text may be the beginning of a request.
  * @param text bytes, as latin1
- * @param from what is before was found to be one
+ * @param from where to begin; the text before was checked already
  */
 export function mayBeRequest(text: string, from = 0): boolean {
   const end = text.indexOf('\r\n')
