@@ -88,7 +88,7 @@ export class Datagrams {
 
   #arrived(data: Buffer, from: RemoteInfo) {
     if (from.port !== this.#port || !isSameHost(from.address, this.#host))
-      this.strangers.push(`${from.address} port ${from.port}`)
+      this.strangers.push(peerText(from.address, from.port))
     const number = data.length >= numberBytes ? data.readUInt32BE(0) : -1
     const sent = this.sent[number]
     if (!sent || !data.equals(datagram(number, sent.bytes))) {

@@ -1,13 +1,14 @@
 /** Families: does each address of the name answer, over IPv4 and IPv6 alike? */
 import { isIP } from 'node:net'
 import { lookup } from 'node:dns/promises'
-import type { HostAddress } from '../vocabulary/address.ts'
+import { bareAt, type HostAddress } from '../vocabulary/address.ts'
 import { reachableFrom } from '../options/route.ts'
 import { formatDuration } from '../vocabulary/units.ts'
 import { errnoOf } from '../engines/failures.ts'
 import { UserError } from '../vocabulary/errors.ts'
 import { networkConnected } from '../options/where.ts'
 import { persistent, timesMost } from './again.ts'
+import { routeOf } from './below.ts'
 import { question, type Found } from './question.ts'
 import { isEchoOf, message, type Scene } from './scene.ts'
 
@@ -17,7 +18,7 @@ const messageBytes = 32
 /** An address that takes this much longer than the fastest one is a finding. */
 const slowMs = 200
 
-type Name = 'black' | 'refuses' | 'no-echo' | 'unequal'
+type Name = 'black' | 'refuses' | 'not-spoken' | 'no-echo' | 'unequal'
 type Finding = Found<Name>
 
 export const families = question<Name>({
@@ -45,6 +46,15 @@ export const families = question<Name>({
         'The server does not listen on that address (`ss -ltn`): bind it to `::` and `0.0.0.0`, ' +
         'or take the address out of DNS or /etc/hosts.',
     },
+    'not-spoken': {
+      outcome: 'fails',
+      effect:
+        'A program that tries that address first is connected, and then fails: it does not try ' +
+        'the next address any more.',
+      advice:
+        'Another program, or another configuration, answers on that address and port. Compare ' +
+        'the addresses: `openssl s_client -connect ADDRESS:PORT`, `curl -4 -v`, `curl -6 -v`.',
+    },
     'no-echo': {
       outcome: 'fails',
       effect: 'Clients get another server, depending on which address they take.',
@@ -65,12 +75,12 @@ export const families = question<Name>({
       return undefined
     return 'the address is a number, and a number has one family'
   },
-  cost: ({ silenceMs }) => ({
-    atOnce: addressesMax,
-    connections: addressesMax * timesMost,
+  cost: ({ silenceMs, maxConnections }) => ({
+    atOnce: Math.min(addressesMax, maxConnections),
+    connections: 2 * addressesMax * timesMost,
     bytes: addressesMax * messageBytes * timesMost,
-    // For the connection, for the echo, and both a second time.
-    ms: 6 * silenceMs,
+    // For the connection, for the echo, and both a second time; if one has to wait for the other.
+    ms: (maxConnections > 1 ? 6 : 12) * silenceMs,
   }),
   async ask(scene) {
     const { host } = scene.address as HostAddress
@@ -81,7 +91,7 @@ export const families = question<Name>({
     )
     const addresses = [...new Set(reached)].slice(0, addressesMax)
     const tries = await persistent(
-      () => Promise.all(addresses.map(address => attempt(scene, address))),
+      () => attemptAll(scene, addresses),
       isUnequal,
     )
     const times = tries.flatMap(({ tookMs }) => (tookMs === undefined ? [] : [tookMs]))
@@ -101,7 +111,7 @@ export const families = question<Name>({
 
 interface Attempt {
   address: string
-  fate: 'echoed' | 'black' | 'refuses' | 'no-echo'
+  fate: 'echoed' | 'black' | 'refuses' | 'not-spoken' | 'no-echo'
   said: string
   /** The time until the echo came. */
   tookMs?: number
@@ -115,19 +125,9 @@ async function attempt(scene: Scene, address: string): Promise<Attempt> {
     tls: { serverName: host, ...scene.calling.tls },
   }
   const startedMs = performance.now()
-  const opening = scene.open({ ...rest, host: address }, calling)
-  const late = new Promise<'late'>(resolve =>
-    setTimeout(resolve, 2 * scene.silenceMs, 'late').unref(),
-  )
+  const timeoutMs = 2 * scene.silenceMs
   try {
-    const probe = await Promise.race([opening, late])
-    if (probe === 'late') {
-      // The connection may still open later: then it is closed.
-      opening.then(late => void late.close()).catch(() => {})
-      const waited = formatDuration(performance.now() - startedMs)
-      const evidence = `${address}: no answer to the connection within ${waited}`
-      return { address, fate: 'black', said: 'does not answer', evidence }
-    }
+    const probe = await scene.open({ ...rest, host: address }, calling, timeoutMs)
     const sent = message(scene.known, messageBytes)
     await probe.write(sent)
     await probe.bytes(sent.length, scene.silenceMs)
@@ -141,9 +141,38 @@ async function attempt(scene: Scene, address: string): Promise<Attempt> {
   } catch (error) {
     if (!(error instanceof UserError)) throw error
     const evidence = `${address}: ${error.message}`
-    const black = /ETIMEDOUT|HOSTUNREACH|NETUNREACH/.test(error.message + errnoOf(error))
-    return { address, fate: black ? 'black' : 'refuses', said: 'refuses', evidence }
+    if (await opensBelow(scene, address)) {
+      const said = `opens a connection, and fails at ${scene.address.transport}`
+      return { address, fate: 'not-spoken', said, evidence: `${evidence} TCP alone connects.` }
+    }
+    const isBlack = /ETIMEDOUT|HOSTUNREACH|NETUNREACH/.test(error.message + errnoOf(error))
+    if (!isBlack) return { address, fate: 'refuses', said: 'refuses', evidence }
+    const waited = `The wait was ${formatDuration(performance.now() - startedMs)}.`
+    return { address, fate: 'black', said: 'does not answer', evidence: `${evidence} ${waited}` }
   }
+}
+
+/** Whether a connection opens there, where something is spoken on top of it. */
+async function opensBelow(scene: Scene, host: string): Promise<boolean> {
+  const bare = bareAt({ ...(scene.address as HostAddress), host })
+  if (bare.transport === scene.address.transport) return false
+  const opening = scene.open(bare, routeOf(scene.calling), scene.silenceMs)
+  const probe = await opening.catch((error: unknown) => {
+    if (!(error instanceof UserError)) throw error
+  })
+  await probe?.close()
+  return probe !== undefined
+}
+
+/** As many at once as connections may be open. */
+async function attemptAll(scene: Scene, addresses: readonly string[]): Promise<Attempt[]> {
+  const all: Attempt[] = []
+  const atOnce = scene.limits.maxConnections
+  for (let at = 0; at < addresses.length; at += atOnce) {
+    const some = addresses.slice(at, at + atOnce)
+    all.push(...(await Promise.all(some.map(address => attempt(scene, address)))))
+  }
+  return all
 }
 
 /**
@@ -155,12 +184,15 @@ function isUnequal(tries: readonly Attempt[]): boolean {
   return tries.some(each => judge(each, Math.min(...times))?.name === 'unequal')
 }
 
-function judge({ address, fate, tookMs, evidence }: Attempt, fastest: number): Finding | undefined {
+function judge(each: Attempt, fastest: number): Finding | undefined {
+  const { address, fate, tookMs, evidence } = each
   const evidences = [evidence]
   if (fate === 'black')
     return { name: 'black', said: `${address} does not answer at all`, evidence: evidences }
   if (fate === 'refuses')
     return { name: 'refuses', said: `${address} refuses the connection`, evidence: evidences }
+  if (fate === 'not-spoken')
+    return { name: 'not-spoken', said: `${address} ${each.said}`, evidence: evidences }
   if (fate === 'no-echo')
     return { name: 'no-echo', said: `${address} is not an echo endpoint`, evidence: evidences }
   if (tookMs! - fastest < Math.max(slowMs, fastest)) return undefined

@@ -32,10 +32,10 @@ export const sizeFindings = {
   'early-answer': earlyAnswer,
   stops: {
     outcome: 'fails',
-    effect: 'Long transfers hang, each at the same place.',
+    effect: 'Long transfers hang or break off, each at the same place.',
     advice:
-      'Something on the way passes only a limited number of bytes of a connection: a quota, an ' +
-      'inspecting proxy with a full buffer, a server that stops reading.',
+      'A program, at the other end or on the way, passes only a limited number of bytes of a ' +
+      'connection: a quota, an inspecting proxy with a full buffer, a server that stops reading.',
   },
   'no-fragments': {
     outcome: 'differs',
@@ -55,8 +55,10 @@ export const sizeFindings = {
   },
   cut: {
     outcome: 'fails',
-    effect: 'The end of long datagrams is missing, without an error.',
-    advice: 'The server reads into a buffer that is too short (socat `-b`, 2 or 8 KiB usually).',
+    effect: 'The end of long messages or datagrams is missing, without an error.',
+    advice:
+      'A program reads each message into a buffer that is too short, and drops the rest (socat ' +
+      '`-b` with datagrams, 2 or 8 KiB usually; a server that reads only once for each message).',
   },
   'own-limit': {
     outcome: 'differs',

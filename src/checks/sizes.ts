@@ -11,6 +11,7 @@ import { infoOf } from './kernel-view.ts'
 import { question, type Found } from './question.ts'
 import { message, type Scene } from './scene.ts'
 import { sizeFindings, type SizeFinding } from './sizes-findings.ts'
+import { ofProgram, type Failed } from './sizes-program.ts'
 
 /**
  * The sizes to try: first those around the usual sizes of packets, then each twice the one before.
@@ -108,14 +109,6 @@ const isHttp = ({ address }: Scene) => transports[address.transport].protocol ==
 
 const stepsOf = (scene: Scene) => (isHttp(scene) ? [...ladder, httpMaxBytes] : ladder)
 
-interface Failed {
-  size: number
-  cameBytes: number
-  ending: string | undefined
-  story: string
-  info: PathInfo | undefined
-}
-
 async function fails(
   scene: Scene,
   probe: ProbeConnection,
@@ -147,22 +140,11 @@ async function describeFailed(
   scene.note(unexplained(passed, failed))
   const early = await isEarly(scene, passed, failed)
   if (early) return early
-  if (failed.ending === undefined) {
-    const again = await scene.open()
-    const also = await fails(scene, again, failed.size)
-    await again.close()
-    const inAll = beforeBytes + failed.cameBytes
-    if (!also || also.cameBytes > passed)
-      return {
-        name: 'stops',
-        said: `a connection stops after ${formatSize(inAll)}`,
-        evidence: [
-          `${inAll} B came back on one connection, then nothing; on a fresh one ` +
-            (also ? `${also.cameBytes} B came back of ${failed.size}` : `${failed.size} B did`),
-          failed.story,
-        ],
-      }
-  }
+  const again = await scene.open()
+  const also = await fails(scene, again, failed.size)
+  await again.close()
+  const after = ofProgram(passed, failed, also, beforeBytes + failed.cameBytes)
+  if (after) return after
   const bounds = await refine(scene, passed, failed)
   return describe(bounds.passed, bounds.failed)
 }
@@ -217,7 +199,8 @@ function describe(passed: number, failed: Failed): Found<SizeFinding> {
       said: `a message of ${formatSize(size)} ends the connection (${ending})`,
       evidence,
     }
-  if (!info || passed > packetMaxBytes)
+  // Of what is too large for a link nothing comes.
+  if (!info || passed > packetMaxBytes || (cameBytes > 0 && size < packetBytes))
     return {
       name: 'stuck',
       said: `messages of ${formatSize(size)} and more are stuck`,
