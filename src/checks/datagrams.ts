@@ -66,7 +66,8 @@ export class Datagrams {
           throw errnoOf(error) === '' ? error : explain('connect to', scene.address, error)
         }
       },
-      socket => socket.close(),
+      socket => closeSocket(socket),
+      socket => once(socket, 'close'),
     )
     return new Datagrams(scene, socket, address!, port)
   }
@@ -80,6 +81,11 @@ export class Datagrams {
     this.local = peerText(own.address, own.port)
     socket.on('message', (data, from) => this.#arrived(data, from))
     socket.on('error', error => this.errors.add((error as NodeJS.ErrnoException).code ?? ''))
+  }
+
+  /** Ends it: whatever comes later is not seen. */
+  close(): void {
+    closeSocket(this.#socket)
   }
 
   get fd(): number | undefined {
@@ -133,6 +139,13 @@ export class Datagrams {
     await new Promise(resolve => setImmediate(resolve))
     return isDone()
   }
+}
+
+const closed = new WeakSet<Socket>()
+/** A socket of udp must not be closed twice. */
+function closeSocket(socket: Socket): void {
+  if (!closed.has(socket)) socket.close()
+  closed.add(socket)
 }
 
 const letters = 'abcdefghijklmnopqrstuvwxyz'

@@ -90,10 +90,7 @@ export const families = question<Name>({
       all.map(({ address }) => address),
     )
     const addresses = [...new Set(reached)].slice(0, addressesMax)
-    const tries = await persistent(
-      () => attemptAll(scene, addresses),
-      isUnequal,
-    )
+    const tries = await persistent(() => attemptAll(scene, addresses), isUnequal)
     const times = tries.flatMap(({ tookMs }) => (tookMs === undefined ? [] : [tookMs]))
     const fastest = Math.min(...times)
     const working = tries.filter(({ fate }) => fate === 'echoed')

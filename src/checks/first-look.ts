@@ -37,8 +37,11 @@ export async function lookAtFirst(scene: Scene): Promise<Calling> {
   try {
     // If several servers share the address, the one that is met first may be the silent one.
     const before: Look[] = []
-    for (let times = 0; times < looks; times++)
+    for (let times = 0; times < looks; times++) {
+      if (before.length >= scene.limits.maxConnections)
+        await Promise.all(before.splice(0).map(({ probe }) => probe.close()))
       if (await look(scene, await scene.open(), before)) return scene.calling
+    }
     return scene.calling
   } catch (error) {
     if (!(error instanceof UserError) || bareAt(scene.address) === scene.address) throw error
@@ -152,7 +155,9 @@ async function look(
   if (known.echoes) await measure(scene, chosen.probe)
   await Promise.all(before.map(({ probe }) => probe.close()))
   if (known.greetingBytes > 0) await confirmGreeting(scene, calling)
-  if (known.echoes && (await scene.pairs(calling))) known.paired = true
+  // A trace is asked for on a second connection.
+  const mayPair = known.echoes && scene.limits.maxConnections > 1
+  if (mayPair && (await scene.pairs(calling))) known.paired = true
   return came
 }
 

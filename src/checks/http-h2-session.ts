@@ -8,6 +8,7 @@ import { noTrailer } from './http-chunks.ts'
 import { resource } from './http-exchange.ts'
 import type { HttpFinding } from './http-findings.ts'
 import type { Found } from './question.ts'
+import { closing } from './room.ts'
 import type { Scene } from './scene.ts'
 
 type Finding = Found<HttpFinding>
@@ -49,6 +50,7 @@ async function askMany(scene: Scene, count: number, withTrailer: boolean) {
   const { stream } = await scene.adopt(
     () => dial(place, scene.silenceMs),
     opened => opened.stream.destroy(),
+    opened => closing(opened.stream),
   )
   const [host, ...added] = usualHeaders(scene)
   // After a FIN the stream would stay half-open, and a cut connection would look like a silent one.

@@ -114,7 +114,9 @@ export const idle = question<Name>({
   },
   async ask(scene) {
     const graded = waits(scene.limits.idleMs)
-    const atOnce = Math.min(scene.known.atOnce ?? Infinity, scene.limits.maxConnections)
+    // The trace of a connection is asked for on one more.
+    const most = scene.limits.maxConnections - (scene.known.paired ? 1 : 0)
+    const atOnce = Math.min(scene.known.atOnce ?? Infinity, most)
     // If a server takes few connections at once, the longest waits say most.
     const chosen = atOnce > graded.length ? graded : graded.slice(-Math.max(1, atOnce - 1))
     const keeping = atOnce > chosen.length ? keptAlive(scene, chosen.at(-1)!) : undefined

@@ -33,6 +33,8 @@ const unfilled = 'a second connection brought nothing back, so the path was not 
 export async function askLoaded(scene: Scene, rtt: number): Promise<Loaded> {
   const { known, address } = scene
   if (address.transport === 'unix') return notLoaded
+  if (scene.limits.maxConnections < 2)
+    return { ...notLoaded, unfilled: '--max-connections allows one, so it was not filled' }
   if (known.atOnce !== undefined && known.atOnce < 2)
     return { ...notLoaded, unfilled: 'one connection is served at a time, so it was not filled' }
   const [probe, filler] = [await scene.open(), await scene.open()]

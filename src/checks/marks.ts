@@ -51,6 +51,8 @@ export async function askMarks(scene: Scene): Promise<Marks> {
   const socket = await scene.adopt(
     async () => MarkedSocket.to(to, calling, sourceOf(calling, 0)),
     opened => opened.close(),
+    // It is closed with the question.
+    () => new Promise(() => {}),
   )
   const own: Own = { local: socket.local, openedAt: Date.now() }
   const sentPlain = await greet(scene, socket)

@@ -50,9 +50,12 @@ export function costOf({ address, questions, limits }: Inquiry): WholeCost {
   const costs = [...talking, ...silent]
   const silenceMs = sum(silent, ({ ms }) => ms)
   return {
-    atOnce: Math.max(
-      ...costs.map(({ atOnce }) => atOnce),
-      ...silent.map(({ atOnce }) => Math.min(limits.maxConnections, atOnce + othersAtOnce)),
+    atOnce: Math.min(
+      limits.maxConnections,
+      Math.max(
+        ...costs.map(({ atOnce }) => atOnce),
+        ...silent.map(({ atOnce }) => atOnce + othersAtOnce),
+      ),
     ),
     connections: sum(costs, ({ connections }) => connections),
     bytes: sum(costs, ({ bytes }) => bytes),

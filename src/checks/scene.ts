@@ -3,7 +3,7 @@ import type { Duplex } from 'node:stream'
 import { formatAddress, type Address } from '../vocabulary/address.ts'
 import { UserError } from '../vocabulary/errors.ts'
 import { transports } from '../vocabulary/transport.ts'
-import { askTrace, dial, trace } from '../engines/node/index.ts'
+import { askTrace, dial, trace, type Link, type Target } from '../engines/node/index.ts'
 import type { Trace } from '../wire/direction/trace.ts'
 import { attribute, attributeAccount, type Attribution } from './attribution.ts'
 import type { Calling } from '../options/calling.ts'
@@ -11,51 +11,16 @@ import type { OwnDelay } from './again.ts'
 import type { Account, Control, Own } from './control.ts'
 import { ProbeConnection } from './probe.ts'
 import type { Found } from './found.ts'
+import type { KnownPath } from './known-path.ts'
 import type { Cost, Limits } from './limits.ts'
+import { closing, Room } from './room.ts'
 
-/** What the first look and earlier questions have found out. */
-export interface KnownPath {
-  /** Bytes that the other side sends before it is sent anything. */
-  greetingBytes: number
-  /** What was sent last on whatever connection, small pieces only. */
-  sent: Buffer
-  /** The server echoes whole lines only. */
-  byLine: boolean
-  /** Something comes back. */
-  echoes: boolean
-  /** All that comes back is what was sent. */
-  exact: boolean
-  /** A round trip, in milliseconds. */
-  rttMs: number
-  /** What the kernel knew about the path before anything large was sent. */
-  pathMtuBytes?: number | undefined
-  /** Why the transport cannot be spoken, although something answers; undefined if it can. */
-  refusal?: string
-  /** The certificate is not trusted; everything else is still asked. */
-  untrusted?: true
-  /** The fingerprint of --pin, if the certificate has another one. */
-  pin?: string | undefined
-  /** The fingerprint of the certificate that the other end says it has. */
-  fingerprint?: string | undefined
-  /** The other end keeps traces of connections. */
-  paired?: true
-  /** How many connections were served at once; undefined before that was asked. */
-  atOnce?: number
-}
-
-const sentMaxBytes = 4_096
-
-export const nothingKnown = (): KnownPath => ({
-  greetingBytes: 0,
-  sent: Buffer.alloc(0),
-  byLine: false,
-  echoes: true,
-  exact: true,
-  rttMs: 0,
-})
+export { isEchoOf, message, nothingKnown, type KnownPath } from './known-path.ts'
 
 /** How often a question may ask the other end what it saw. */
 export const witnessesMax = 4
+/** How much of what was sent is kept. */
+const sentMaxBytes = 4_096
 /** How long to wait for a connection. */
 export const connectMs = 5_000
 
@@ -74,6 +39,7 @@ export class Scene implements AsyncDisposable {
   /** Whether the other end is asked to keep traces of the connections. */
   readonly #traced: boolean
   readonly #cost: Cost
+  readonly #room: Room
   readonly #endMs: number
   readonly #open = new Set<ProbeConnection>()
   readonly #others: (() => void)[] = []
@@ -103,6 +69,7 @@ export class Scene implements AsyncDisposable {
     this.control = context.control
     this.signal = signal
     this.#cost = cost
+    this.#room = new Room(this.limits.maxConnections, this.limits.silenceMs)
     this.#traced = traced
   }
 
@@ -135,10 +102,12 @@ export class Scene implements AsyncDisposable {
     const number = this.#opened - 1
     const startedMs = performance.now()
     this.#opening++
-    const { stream, details } = await dial({ address, calling, number }, timeoutMs).finally(() => {
-      this.#opening--
-      this.#openingMs += performance.now() - startedMs
-    })
+    const { stream, details } = await this.#dial({ address, calling, number }, timeoutMs).finally(
+      () => {
+        this.#opening--
+        this.#openingMs += performance.now() - startedMs
+      },
+    )
     if (this.#isOver) {
       stream.destroy()
       throw isOver()
@@ -158,11 +127,18 @@ export class Scene implements AsyncDisposable {
     return probe
   }
 
+  #dial(target: Target, timeoutMs = connectMs): Promise<Link> {
+    return this.#room.take(
+      () => dial(target, timeoutMs),
+      ({ stream }) => closing(stream),
+    )
+  }
+
   /** Whether the other end keeps traces. */
   async pairs(calling: Calling): Promise<boolean> {
     if (transports[this.address.transport].carries !== 'bytes') return false
     this.#opened++
-    const { stream } = await dial({ address: this.address, calling }, connectMs)
+    const { stream } = await this.#dial({ address: this.address, calling })
     // A server that knows no sessions echoes it like any bytes.
     const traced = await trace(stream, this.silenceMs).catch(() => undefined)
     stream.destroy()
@@ -185,7 +161,7 @@ export class Scene implements AsyncDisposable {
     this.#asked++
     this.#opened++
     try {
-      const { stream } = await dial({ address: this.address, calling: this.calling }, connectMs)
+      const { stream } = await this.#dial({ address: this.address, calling: this.calling })
       // If no answer comes, as on a path that loses large packets, the connection is closed.
       return await askTrace(stream, traceId, this.silenceMs).finally(() => stream.destroy())
     } catch {
@@ -215,13 +191,18 @@ export class Scene implements AsyncDisposable {
   /**
    * Opens a connection by another library, which is not a plain stream. It is closed with the
    * others.
+   * @param closed resolves when it is closed
    * @throws UserError if it cannot be made
    */
-  async adopt<T>(open: () => Promise<T>, close: (opened: T) => void): Promise<T> {
+  async adopt<T>(
+    open: () => Promise<T>,
+    close: (opened: T) => void,
+    closed: (opened: T) => Promise<unknown>,
+  ): Promise<T> {
     this.signal.throwIfAborted()
     if (++this.#opened > this.#cost.connections)
       throw new Error('a question opened more connections than it said')
-    const opened = await open()
+    const opened = await this.#room.take(open, closed)
     if (this.#isOver) {
       close(opened)
       throw isOver()
@@ -276,17 +257,3 @@ export class Scene implements AsyncDisposable {
 }
 
 const isOver = () => new Error('the time of the question is over')
-
-/**
- * Whether as many bytes as were sent have come; if the path does not change bytes, they must also
- * be the same.
- */
-export const isEchoOf = (sent: Buffer, probe: ProbeConnection, { exact }: KnownPath): boolean =>
-  probe.receivedBytes >= sent.length && (!exact || probe.received.equals(sent))
-
-/** A message of printable bytes; it ends a line if nothing comes back before a line is whole. */
-export function message(known: KnownPath, bytes: number): Buffer {
-  const text = Buffer.alloc(bytes, 'the quick brown fox jumps over the lazy dog, 0123456789; ')
-  if (known.byLine && bytes > 0) text[bytes - 1] = 10
-  return text
-}

@@ -1,4 +1,4 @@
-/** A message that did not come back: does a program end it, or a connection, after so many bytes? */
+/** A message that did not come back: does a program end it, or the connection, after so many B? */
 import type { PathInfo } from '../engines/os/path-info.ts'
 import { formatSize } from '../vocabulary/units.ts'
 import type { Found } from './question.ts'

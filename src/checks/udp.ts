@@ -40,6 +40,7 @@ export const udp = question<UdpFinding>({
       count: slowly.count * (scene.limits.thorough ? 20 : 1),
     })
     const seen = await scene.accountOf(calm)
+    calm.close()
     const found = judge(calm).map(each => withAccount(each, calm, seen))
     scene.note(...found)
     scene.passed = `${calm.sent.length} datagrams were sent at a low rate`
@@ -49,7 +50,9 @@ export const udp = question<UdpFinding>({
         async () => {
           const burst = await send(scene, fast)
           const bad = judgeBurst(burst)
-          return bad && withAccount(bad, burst, await scene.accountOf(burst))
+          const told = bad && withAccount(bad, burst, await scene.accountOf(burst))
+          burst.close()
+          return told
         },
         finding => finding !== undefined,
         2,

@@ -1,4 +1,5 @@
 /** A WebSocket for the question of ws: it sends any frame, and shows what is on the wire. */
+import { once } from 'node:events'
 import type { Socket } from 'node:net'
 import type { ClientOptions, WebSocket } from 'ws'
 import { formatAddress, withoutZone, type HostAddress } from '../vocabulary/address.ts'
@@ -59,6 +60,7 @@ export function openWs(
       })
     },
     socket => socket.terminate(),
+    socket => once(socket, 'close'),
   )
 }
 

@@ -82,6 +82,7 @@ async function askAll(scene: Scene): Promise<Answer<WsFinding>> {
   const close = await askClose(scene, socket)
   if (close) found.push(close)
   scene.note(close)
+  socket.terminate()
   const { agreed, findings } = await askOffers(scene)
   found.push(...findings)
   const said =

@@ -2,7 +2,7 @@
 import type { Engine } from '../engine.ts'
 import { nodeTransports } from './transports.ts'
 
-export { dial, type Link } from './dial.ts'
+export { dial, type Link, type Target } from './dial.ts'
 export { foreignProbe, type ForeignTimes } from './direction/foreign.ts'
 export { askTrace, NoSession, trace, type Traced } from './direction/paired.ts'
 
