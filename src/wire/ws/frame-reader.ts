@@ -100,6 +100,12 @@ export class WsFrameReader {
     }
   }
 
+  /** The copy that was found last stays as it is, also beyond the next call. */
+  keep(): Uint8Array {
+    this.#taken = undefined
+    return this.bytes
+  }
+
   #fail(code: number): typeof found.FAILURE {
     this.code = code
     this.#isOver = true

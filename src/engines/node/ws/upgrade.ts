@@ -21,6 +21,7 @@ import { threadAccounts } from '../../accounts.ts'
 import { closeWithinMs, lingerMs } from '../../leave.ts'
 import type { Handshake } from '../core/protocol.ts'
 import { anyFragments, joinFragments } from './fragments.ts'
+import { readFrames } from './read-frames.ts'
 import { ServerSocket } from './socket.ts'
 
 export interface Upgrade {
@@ -76,7 +77,8 @@ export function createUpgrade({ web, drainMs, ledger }: ServeTask, { counters }:
       upgrades.handleUpgrade(request, socket, head, ws => {
         // Paused, so that nothing arrives before there is a listener.
         ws.pause()
-        joinFragments(ws, socket as Socket)
+        if (ws.extensions === '') readFrames(ws, web.messageMaxBytes)
+        else joinFragments(ws, socket as Socket)
         waiting.get(socket)?.(ws, request.rawHeaders)
       })
   })
