@@ -1,24 +1,26 @@
 /** Which figures are the generator's own, and what is said of them. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { ThreadEffort } from '../load/stalls.ts'
 import { loadHtml } from './html.ts'
 import { withoutOwn } from './less.ts'
 import { loadText } from './load-text.ts'
 import { effort, sampleResult } from './sample.suite.ts'
 import { cases, resultOf } from './validity.suite.ts'
 
-const [quiet, stopped, half, open, server, starved, brief, churn] = cases.map(resultOf)
+const [quiet, stopped, half, stamped, long, open, server, starved, brief, churn] =
+  cases.map(resultOf)
 const marked = ({ generator }: NonNullable<typeof quiet>) =>
   generator.own!.map(({ figure }) => figure)
 
 test('a figure is marked where the share of the generator is large, and no other one', () => {
   assert.deepEqual(marked(quiet!), [])
-  assert.deepEqual(marked(stopped!), ['max', 'mean'])
+  assert.deepEqual(marked(stopped!), ['rate', 'max', 'mean'])
   assert.deepEqual(marked(half!), ['rate', 'max', 'mean'])
   assert.deepEqual(marked(server!), [])
   assert.equal(quiet!.valid && server!.valid, true)
   assert.equal(stopped!.valid || half!.valid || open!.valid || starved!.valid, false)
-  const { measured, bound } = stopped!.generator.own![0]!
+  const { measured, bound } = stopped!.generator.own![1]!
   assert.ok(measured > 499e3 && bound < 1e3, `${measured} ${bound}`)
 })
 
@@ -29,6 +31,33 @@ test('without that, the rate is what it would be at the same pace', () => {
   // Some systems count a short run as one that waited all the time. JSON has no infinity.
   const { generator } = sampleResult({ efforts: [effort(0, { queuedShare: 1 })] })
   assert.ok(Number.isFinite(generator.own![0]!.bound), generator.own![0]!.figure)
+})
+
+test('a stop spoils the rate of a closed loop, even where all times are right', () => {
+  assert.deepEqual(marked(stamped!), ['rate'])
+  assert.equal(stamped!.valid, false)
+  assert.match(
+    stamped!.invalidBecause.join(' '),
+    /^rate is the generator's own: it was held up once/,
+  )
+  const { measured, bound } = stamped!.generator.own![0]!
+  assert.ok(Math.abs(measured / bound - 0.95) < 1e-9, `${measured} ${bound}`)
+  // An hour is not spoiled by half a second.
+  assert.deepEqual([marked(long!), long!.valid], [[], true])
+  // Neither is it by short delays, which every machine has, nor is the plan of an open loop.
+  const rateOf = (count: number, ms: number, options = {}) => {
+    const longest = Array.from({ length: count }, (_, n): [number, number] => [n * 3e8, ms * 1e6])
+    const stalls = { count, totalNs: count * ms * 1e6, longest }
+    return marked(sampleResult({ options, efforts: [effort(0.3, { stalls })] })).includes('rate')
+  }
+  assert.deepEqual([rateOf(1, 80), rateOf(1, 101), rateOf(2, 80)], [false, true, true])
+  assert.equal(rateOf(20, 30), false)
+  assert.equal(rateOf(2, 80, { ratePerSecond: 100 }), false)
+  // Of two threads each was stopped for half as long in all.
+  const one = effort(0.3, { stalls: { count: 1, totalNs: 150e6, longest: [[1e9, 150e6]] } })
+  const ofTwo = (efforts: ThreadEffort[]) =>
+    marked(sampleResult({ efforts, run: { threads: 2 } })).includes('rate')
+  assert.deepEqual([ofTwo([one, effort(0.3)]), ofTwo([one, one])], [false, true])
 })
 
 test('with no connection left the rate is not the one of the generator', () => {

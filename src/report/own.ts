@@ -21,6 +21,11 @@ const graveMaxUs = 80_000
  */
 const graveLostShare = 0.25
 const graveLostSeconds = 0.05
+/**
+ * While a closed loop is stopped it sends nothing. Its rate is spoiled if stops as long as
+ * graveMaxUs took more than this share of the window, even if all times are right.
+ */
+const stoppedShare = 0.01
 
 /** Distributions of short connections. */
 const ofChurn = ['churn.', 'connect.']
@@ -57,9 +62,20 @@ function ownFigures(result: RunResult): OwnFigure[] {
     const isShort = figure === 'rate' && isOpenLoop && shortfall(result) !== undefined
     const isOwn =
       Math.abs(bound - measured) > ownShare * Math.max(bound, measured) ||
-      (isShort && shortfall(less) === undefined)
+      (isShort && shortfall(less) === undefined) ||
+      (figure === 'rate' && bound > measured && wasStopped(result))
     return isOwn ? [{ figure, measured, bound }] : []
   })
+}
+
+/** Whether stops of a closed loop spoil its rate. */
+function wasStopped({ generator, rates, run, seconds }: RunResult): boolean {
+  if (rates.plannedPerSecond !== null) return false
+  const { threads, stalls } = generator
+  const longest = threads?.flatMap(thread => thread.stalls.longest) ?? stalls?.longest ?? []
+  const stops = longest.map(([, ms]) => ms).filter(ms => ms * 1e3 >= graveMaxUs)
+  const stoppedMs = stops.reduce((sum, ms) => sum + ms, 0)
+  return stoppedMs / 1e3 > stoppedShare * seconds * run.threads
 }
 
 /** If all connections have failed, the rate is low because of that. With udp they do not fail. */
@@ -76,7 +92,8 @@ function isGrave({ figure, measured, bound }: OwnFigure, result: RunResult): boo
   const lost = 1 - measured / bound
   const isLong = lost * result.seconds >= graveLostSeconds
   // If the plan was missed only because of the generator, that is grave: the server did not fail.
-  return shortfall(result) !== undefined || (lost >= graveLostShare && isLong)
+  if (shortfall(result) !== undefined || wasStopped(result)) return true
+  return lost >= graveLostShare && isLong
 }
 
 function sentence(result: RunResult, own: readonly OwnFigure[]): string {

@@ -72,6 +72,14 @@ export const cases: Case[] = [
     },
   },
   {
+    what: 'closed loop, 10 s: the same, but the kernel said when the replies came',
+    sample: { efforts: [stalled(500)], samplesUs: samplesUs(100_000, []) },
+  },
+  {
+    what: 'the same for 10 min',
+    sample: { seconds: 600, efforts: [stalled(500)], samplesUs: samplesUs(100_000, []) },
+  },
+  {
     what: "open loop, 1,000/s for 10 s: stopped for 250 ms; `--expect 'p99.9<100ms'`",
     expect: ['p99.9<100ms'],
     sample: { options: openLoop, efforts: [stalled(250)], samplesUs: slowOpen },
