@@ -11,25 +11,19 @@ import { serve, type FaultSpec, type RunResult, type Server } from 'yodel'
 import { full, onlyFull } from './full.ts'
 import { missing, Program, yodel, yodelPath } from './program.ts'
 import { loadRefusal } from './refusal.ts'
+import {
+  assertOwn,
+  closedConnections,
+  depthOf,
+  limitMs,
+  openRate,
+  sum,
+  timesOf,
+  type Stop,
+} from './stopped.ts'
 
 const linux = process.platform !== 'linux' && 'only Linux says whether a process is stopped'
 const engines = ['node', 'uring'] as const
-type EngineName = (typeof engines)[number]
-
-interface Ended {
-  code: number | null
-  result: RunResult
-  stderr: string
-}
-
-type OwnFigure = NonNullable<RunResult['generator']['own']>[number]
-
-interface Stop {
-  engine: EngineName
-  scheme: 'tcp' | 'tls' | 'http'
-  loop: 'closed' | 'open'
-  stopMs: number
-}
 
 /** Every day each loop and each engine once. */
 function stopsOf(): Stop[] {
@@ -134,13 +128,6 @@ describe('a generator that is stopped for longer than its timeout', () => {
     })
 })
 
-/** HTTP/1.1 has one message in flight. */
-const depthOf = (scheme: string) => (scheme === 'http' ? 1 : 4)
-const openRate = 500
-const closedConnections = 4
-/** What is expected of each response: all that were in flight at the stop miss it. */
-const limitMs = ({ stopMs }: Stop) => stopMs * 0.7
-
 const flagsOf = (stop: Stop): string[] => [
   '--engine',
   stop.engine,
@@ -187,70 +174,6 @@ async function standStill({ child }: Program, ms: number): Promise<number> {
   child.kill('SIGCONT')
   return tookMs
 }
-
-/** Judged by what was in flight at the stop, never by how fast the server is on this machine. */
-function assertOwn({ code, result, stderr }: Ended, stoppedMs: number, stop: Stop): void {
-  const { generator, responseUs, expectations, failedBecause, invalidBecause } = result
-  const { longest } = generator.stalls!
-  const most = Math.max(...longest.map(([, ms]) => ms))
-  assert.ok(most >= stoppedMs * 0.99, `${most} of ${stoppedMs} ms: ${JSON.stringify(longest)}`)
-  assert.ok(responseUs.max! >= stoppedMs * 990)
-  const { measured, less } = generator.touched!.responseUs!
-  const lessUs = sum(timesOf(measured)) - sum(timesOf(less))
-  assert.ok(lessUs >= stoppedMs * 900, `${lessUs} ${JSON.stringify({ measured, less, stoppedMs })}`)
-  assertTouched(result, stop)
-  const own = new Map(generator.own!.map(one => [one.figure, one]))
-  const figures = figuresOf(result)
-  for (const one of figures) {
-    const isOwn = one.measured - one.bound > 0.1 * one.measured
-    assert.deepEqual(own.get(one.figure), isOwn ? one : undefined, JSON.stringify(figures))
-  }
-  const [expectation] = expectations
-  assert.equal(expectation!.held, false)
-  // On a busy machine the server itself may be as slow as that, and then it is told so; unless the
-  // generator had no processor either.
-  const isServers = figures.at(-1)!.bound >= limitMs(stop) * 1e3
-  const { ownFault = false, measuredText } = expectation!
-  const isUnknown = isServers && measuredText.includes('while the generator was the limit')
-  assert.equal(ownFault, !isServers || isUnknown, measuredText)
-  if (isServers) return
-  assert.deepEqual(failedBecause, [])
-  // It was ended by Ctrl-C, when all was seen.
-  const said = `${stderr}${invalidBecause.join(' ')}`
-  assert.deepEqual([code, result.valid], [130, false], said)
-}
-
-/** No message but those that were in flight, became due, or had to wait behind these. */
-function assertTouched({ generator, messages }: RunResult, { scheme, loop }: Stop): void {
-  const touched = timesOf(generator.touched!.responseUs!.measured).length
-  const { count, totalMs } = generator.stalls!
-  // Another stall may have begun before the window.
-  const inFlight = (count + 1) * (loop === 'open' ? 2 * depthOf(scheme) : closedConnections)
-  const due = loop === 'open' ? Math.ceil((openRate * totalMs) / 1e3) + messages.deferred : 0
-  assert.ok(touched > 0 && touched <= inFlight + due, JSON.stringify({ touched, inFlight, due }))
-}
-
-/** What is measured, and what it is without the stall: from the messages one by one. */
-function figuresOf({ generator, histograms, responseUs }: RunResult): OwnFigure[] {
-  const { measured, less } = generator.touched!.responseUs!
-  const without = timesOf(histograms.responseUs)
-  for (const us of timesOf(measured)) {
-    const at = without.indexOf(us)
-    assert.notEqual(at, -1, `${us} us is no response`)
-    without.splice(at, 1)
-  }
-  without.push(...timesOf(less))
-  without.sort((a, b) => a - b)
-  return Object.entries({ p50: 0.5, p90: 0.9, max: 1 }).map(([figure, share]) => {
-    const bound = without[Math.ceil(share * without.length) - 1]!
-    return { figure, measured: responseUs[figure as 'p50' | 'p90' | 'max']!, bound }
-  })
-}
-
-const timesOf = (buckets: readonly (readonly [number, number])[]): number[] =>
-  buckets.flatMap(([us, count]) => Array.from({ length: count }, () => us))
-
-const sum = (all: readonly number[]): number => all.reduce((total, each) => total + each, 0)
 
 /** Starts processes that do nothing but use a core, until they are disposed of. */
 function busy(count: number, core: number) {

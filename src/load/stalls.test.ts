@@ -209,6 +209,20 @@ test('if the kernel says when replies come, a stall delays only what is to be se
   assert.deepEqual([rounded(responseLess), serviceLess.count], [[4], 1])
 })
 
+test('in a closed loop, too; the stall itself is told all the same', () => {
+  const { meter, stalls } = started(false)
+  stalls.stamped = true
+  awake(stalls, 0, 200)
+  stalls.seen(700 * ms)
+  const { responseTouched, responseLess } = meter.histograms
+  stalls.touched('response', 198 * ms, 198 * ms, 203 * ms)
+  assert.equal(responseLess.count, 0)
+  // Issued at its beginning: it came back after the stall, so it may have left only then.
+  stalls.touched('response', 200 * ms, 200 * ms, 705 * ms)
+  assert.deepEqual([rounded(responseTouched), rounded(responseLess)], [[505], [5]])
+  assert.deepEqual(stalls.log.longest, [[100 * ms, 500 * ms]])
+})
+
 test('the stamps of replies say nothing of short connections', () => {
   const { meter, stalls } = started(true)
   stalls.stamped = true

@@ -10,17 +10,20 @@ import type { Dial, Link, Target } from '../core/link.ts'
 import { libcFor } from '../../os/socket-options.ts'
 import { whenConnected } from './connected.ts'
 
-const dialPlainLink: Dial = async (target, timeoutMs, signal) => ({
-  stream: await dialSocket(target, timeoutMs, signal),
-  details: [],
-})
+const dialPlainLink: Dial = async (target, timeoutMs, signal) => {
+  const stream = await dialSocket(target, timeoutMs, signal)
+  target.onSocket?.(stream)
+  return { stream, details: [] }
+}
 
 const dialSecureLink: Dial = async (target, timeoutMs, signal) => {
   const startedMs = performance.now()
   const socket = await dialSocket(target, timeoutMs, signal)
   const { secured } = await import('../tls/handshake.ts')
   const leftMs = Math.max(1, timeoutMs - (performance.now() - startedMs))
-  return upon(socket, () => secured(socket, target, leftMs))
+  const link = await upon(socket, () => secured(socket, target, leftMs))
+  target.onSocket?.(socket, link.stream)
+  return link
 }
 
 /** Dials in the clear or with TLS, depending on the transport. */
@@ -35,7 +38,7 @@ export const dialBytes = (
 
 /** Opens the stream below every transport but udp, and sends the PROXY header if one is wanted. */
 export async function dialSocket(
-  { address, calling, number = 0, onSocket }: Target,
+  { address, calling, number = 0 }: Target,
   timeoutMs: number,
   signal?: AbortSignal,
 ): Promise<Socket> {
@@ -56,7 +59,6 @@ export async function dialSocket(
     await upon(socket, async () =>
       (await import('../core/proxy.ts')).sendProxyHeader(socket, sendProxy),
     )
-  onSocket?.(socket)
   return socket
 }
 

@@ -1,6 +1,7 @@
 /** A connection of a client, and how it is made. */
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
+import type { TLSSocket } from 'node:tls'
 import type { Address } from '../../../vocabulary/address.ts'
 import type { Calling } from '../../../options/calling.ts'
 
@@ -13,8 +14,8 @@ export interface Target {
    * number. Undefined: the first.
    */
   number?: number
-  /** Called for each connected socket, before a protocol above tcp uses it. */
-  onSocket?: ((socket: Socket) => void) | undefined
+  /** Called for each connected socket, before a protocol above tcp or TLS uses it. */
+  onSocket?: ((socket: Socket, secured?: TLSSocket) => void) | undefined
 }
 
 /** A connection over any transport. */
