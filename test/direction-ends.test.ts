@@ -100,6 +100,20 @@ for (const [transport, direction] of [
     assert.deepEqual(reasons, ['the server ended the session before the run was over'])
   })
 
+test('a report that was changed on the way is no figure, and no pass', async () => {
+  await using server = await serve('tcp://127.0.0.1:0', directions)
+  const { server: relay, url } = await path(portOf(server), (chunk, to) => {
+    const at = chunk.indexOf('"lastMs":')
+    // The least bit of a digit: it is another time then, and everything can be read.
+    if (at !== -1) chunk[at + 9]! ^= 1
+    to.write(chunk)
+  })
+  const result = await measured(url, { ...paced, durationMs: 100, direction: 'up' })
+  relay.close()
+  assert.deepEqual(result.failedBecause, ['1 flow failed: wrongBytes.'])
+  assert.match(result.reasons.join(), /^the frame that ends at byte \d+ was changed on the way$/)
+})
+
 test('what never came before the end of the stream is missing', async () => {
   await using server = await serve('tcp://127.0.0.1:0', directions)
   let bytes = Buffer.alloc(0)
@@ -115,8 +129,13 @@ test('what never came before the end of the stream is missing', async () => {
       bytes = bytes.subarray(frame.length)
     }
   })
-  const result = await measured(url, { ...paced, durationMs: 100, direction: 'down' })
+  const run = measureDirection(url, { ...paced, durationMs: Infinity, direction: 'down' })
+  await run.ready
+  while (run.snapshot().bytesVerified < 5_000) await new Promise(resolve => setTimeout(resolve, 5))
+  run.stop()
+  const result = await run.finished
   relay.close()
+  assert.deepEqual(mistakesIn('direction', result), [])
   const { sentBytes, receivedBytes, missingBytes, underWayBytes } = result.down!
   assert.deepEqual([sentBytes! - receivedBytes, missingBytes, underWayBytes], [3_000, 3_000, 0])
   assert.match(result.failedBecause[0]!, /^3,000 bytes down never came/)

@@ -13,7 +13,7 @@ import { createTypist } from './typist.ts'
 
 const wire = (await import(`${root}dist/wire/udp/session.js`)) as typeof Wire
 const { writeHello } = (await import(`${root}dist/wire/direction/hello.js`)) as typeof Hello
-const { datagramKinds, readOther, writeOther } = wire
+const { datagramKinds, readOther, sealed, writeOther } = wire
 const typist = createTypist()
 
 let paired: Server
@@ -235,18 +235,18 @@ test('a server that answers rubbish breaks a session, and does the client no har
     if (data[0] === ask) {
       const huge = Buffer.alloc(1_200, 0x20)
       huge[0] = piece
-      huge.writeUInt32BE(0, 8)
-      huge.writeUInt32BE(2 ** 32 - 1, 12)
-      return say(huge)
+      huge.writeUInt32BE(0, 12)
+      huge.writeUInt32BE(2 ** 32 - 1, 16)
+      return say(sealed(huge))
     }
     // A byte that is not UTF-8 is three as a character: the cookie would not fit into a hello.
     if (isFirst) {
       isFirst = false
-      const body = tooLong.subarray(8).toString().split('@')
+      const body = tooLong.subarray(12).toString().split('@')
       const text = [Buffer.from(body[0]!), Buffer.alloc(60_000, 0xff), Buffer.from(body[1]!)]
-      const all = Buffer.concat([tooLong.subarray(0, 8), ...text])
-      all.writeUInt16BE(all.length - 8, 2)
-      say(all)
+      const all = Buffer.concat([tooLong.subarray(0, 12), ...text])
+      all.writeUInt16BE(all.length - 12, 2)
+      say(sealed(all))
     }
     say(writeOther(accepted, word, {}))
   })

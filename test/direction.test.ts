@@ -224,7 +224,7 @@ test('what a server says of a refusal reaches no terminal as it is', async () =>
   const { code, stderr } = await typist(['bench', `127.0.0.1:${port}`, '--direction', 'up'])
   server.close()
   assert.equal(code, 3, stderr)
-  assert.match(stderr, /says that it is \S+red\S+\./)
+  assert.match(stderr, /refused: it is \S+red\S+\./)
   // oxlint-disable-next-line no-control-regex
   assert.doesNotMatch(stderr, /[\u001b\u202e]/)
 })

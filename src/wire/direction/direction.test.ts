@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { frameHead, frameKinds, SessionFrameReader, writeFrame, type Bodies } from './frames.ts'
+import { frameHead, frameHeadBytes, frameKinds, SessionFrameReader } from './frames.ts'
+import { writeFrame, type Bodies } from './frames.ts'
 import { magic, modes, readAnswer, readHello, writeHello, type Hello } from './hello.ts'
 import { Tracer } from './trace.ts'
 
@@ -139,13 +140,31 @@ test('what is no frame breaks the stream and nothing else', () => {
     ended('"datagrams":{"measured":"all"}'),
   ]
   for (const body of bodies) {
-    const frame = Buffer.concat([frameHead(frameKinds.report, body.length), Buffer.from(body)])
+    const bytes = Buffer.from(body)
+    const frame = Buffer.concat([frameHead(frameKinds.report, body.length, bytes), bytes])
     assert.match(read(frame, []).broken ?? '', /makes no sense/, body)
   }
   const huge = frameHead(frameKinds.report, 2 ** 30)
   assert.match(read(huge, []).broken ?? '', /not a frame/)
   const odd: Bodies[typeof frameKinds.refused] = { reason: 'no' }
   assert.deepEqual(read(writeFrame(frameKinds.refused, odd), []).frames, [[0xb2, odd]])
+})
+
+test('a frame that was changed on the way breaks the stream, whichever bit it was', () => {
+  const report = writeFrame(frameKinds.report, { bytes: 1_000, atMs: 20, wrongBytes: 0 })
+  const payload = Buffer.concat([frameHead(frameKinds.payload, 5), Buffer.from('bytes')])
+  for (const [frame, checked] of [
+    [report, report.length],
+    [payload, frameHeadBytes],
+  ] as const)
+    for (let bit = 0; bit < checked * 8; bit++) {
+      const changed = Buffer.concat([frame, report, report])
+      changed[bit >> 3]! ^= 1 << (bit & 7)
+      const { broken, frames } = read(changed, [])
+      const isAwaited = changed.readUInt32BE(4) > changed.length - frameHeadBytes
+      assert.ok(broken !== undefined || isAwaited, `bit ${bit} of ${frame.toString('hex')}`)
+      assert.deepEqual(frames, [])
+    }
 })
 
 test('a trace is bounded, and keeps how the connection ended', () => {

@@ -2,8 +2,12 @@
  * Frames follow the hello in both directions. The payload of all frames is one stream, so the
  * receiver knows every byte of it, wherever the path cuts it.
  *
- *   kind 1 | 0 0 0 | length 4 | bytes
+ *   kind 1 | check 3 | length 4 | bytes
+ *
+ * The check is over kind and length, and over the bytes unless they are payload: the receiver
+ * knows those.
  */
+import { checkOf } from '../check.ts'
 import { Joined } from '../ws/joined.ts'
 import { isReport, type Report, type Trace } from './trace.ts'
 
@@ -69,17 +73,28 @@ const makeSense: { [K in keyof Bodies]: (body: Partial<Bodies[K]>) => boolean } 
   [frameKinds.trace]: ({ trace }) => typeof trace === 'object',
 }
 
-export function frameHead(kind: FrameKind, length: number): Buffer {
+const nothing = Buffer.alloc(0)
+
+/** @param body if it is not payload */
+export function frameHead(kind: FrameKind, length: number, body: Uint8Array = nothing): Buffer {
   const head = Buffer.alloc(frameHeadBytes)
   head[0] = kind
   head.writeUInt32BE(length, 4)
+  head.writeUIntBE(frameCheck(head, body), 1, 3)
   return head
 }
+
+const frameCheck = (head: Buffer, body: Uint8Array): number =>
+  checkOf(head[0]! ^ Math.imul(head.readUInt32BE(4), 0x0100), body) >>> 8
+
+/** Whether head and body are as they were written. */
+const isIntact = (head: Buffer, body: Uint8Array): boolean =>
+  head.readUIntBE(1, 3) === frameCheck(head, body)
 
 /** A frame whose body is JSON. */
 export function writeFrame<K extends keyof Bodies>(kind: K, body: Bodies[K]): Buffer {
   const bytes = Buffer.from(JSON.stringify(body))
-  return Buffer.concat([frameHead(kind, bytes.length), bytes])
+  return Buffer.concat([frameHead(kind, bytes.length, bytes), bytes])
 }
 
 export interface FrameEvents {
@@ -141,7 +156,8 @@ export class SessionFrameReader {
     const kind = this.#head[0]!
     this.#leftBytes = this.#head.readUInt32BE(4)
     const isPayload = kind === frameKinds.payload
-    if (!isKind(kind) || (!isPayload && this.#leftBytes > bodyMaxBytes))
+    const isWrong = isPayload ? !isIntact(this.#head, nothing) : this.#leftBytes > bodyMaxBytes
+    if (!isKind(kind) || isWrong)
       this.#broken = `what came at byte ${this.#read - frameHeadBytes} is not a frame`
     else if (this.#leftBytes === 0) this.#finish()
     return taken
@@ -152,9 +168,15 @@ export class SessionFrameReader {
     this.#headBytes = 0
     if (kind === frameKinds.payload) return
     const { bytes, length } = this.#body
-    const text = Buffer.from(bytes.buffer, bytes.byteOffset, length).toString()
+    const body = Buffer.from(bytes.buffer, bytes.byteOffset, length)
+    const isRight = isIntact(this.#head, body)
+    const text = body.toString()
     this.#body.free()
     this.#body = new Joined()
+    if (!isRight) {
+      this.#broken = `the frame that ends at byte ${this.#read} was changed on the way`
+      return
+    }
     try {
       const parsed = JSON.parse(text) as unknown
       const isObject = typeof parsed === 'object' && parsed !== null

@@ -4,9 +4,12 @@
  * a cookie.
  *
  *   payload:  see payload-head
- *   others:   kind 1 | 0 | length of the body 2 | session 4 | body: JSON, or a piece of a report
+ *   others:   kind 1 | 0 | length of the body 2 | session 4 | check 4 | body
+ *
+ * A body is JSON, or a piece of a report. The check is over all but itself.
  */
 import { createHmac, timingSafeEqual } from 'node:crypto'
+import { checkOf } from '../check.ts'
 
 /** The first byte; none of them is the first byte of a hello. */
 export const datagramKinds = {
@@ -32,7 +35,8 @@ const allKinds = new Set<number | undefined>(Object.values(datagramKinds))
 type DatagramKind = (typeof datagramKinds)[keyof typeof datagramKinds]
 
 /** The length of the head of a datagram without payload. */
-export const otherHeadBytes = 8
+export const otherHeadBytes = 12
+const checkAt = 8
 /** The length of a question, which its answer must not exceed. */
 export const questionBytes = 1_200
 export const piecesMaxBytes = questionBytes - otherHeadBytes - 8
@@ -50,16 +54,28 @@ export function writeOther(kind: DatagramKind, session: number, body: object, by
   datagram.writeUInt16BE(text.length, 2)
   datagram.writeUInt32BE(session, 4)
   text.copy(datagram, otherHeadBytes)
+  return sealed(datagram)
+}
+
+/** Writes the check of a datagram that is complete otherwise. */
+export function sealed(datagram: Buffer): Buffer {
+  datagram.writeUInt32BE(checkOfOther(datagram), checkAt)
   return datagram
 }
+
+const checkOfOther = (datagram: Buffer): number =>
+  checkOf(checkOf(0, datagram.subarray(0, checkAt)), datagram.subarray(otherHeadBytes))
+
+const isIntact = (datagram: Buffer): boolean =>
+  datagram.length >= otherHeadBytes && datagram.readUInt32BE(checkAt) === checkOfOther(datagram)
 
 /** Pads a hello, since an answer may not be longer than the hello. */
 export const padded = (hello: Buffer): Buffer =>
   Buffer.concat([hello, Buffer.alloc(Math.max(0, 512 - hello.length))])
 
-/** Reads the body; undefined if it makes no sense. */
+/** Reads the body; undefined if it makes no sense, or was changed on the way. */
 export function readOther(datagram: Buffer): Record<string, unknown> | undefined {
-  if (datagram.length < otherHeadBytes) return undefined
+  if (!isIntact(datagram)) return undefined
   const end = otherHeadBytes + datagram.readUInt16BE(2)
   if (end > datagram.length) return undefined
   try {
@@ -80,9 +96,10 @@ export const isOfNoKind = (datagram: Buffer): boolean => !allKinds.has(datagram[
  */
 export function isOfClient(datagram: Buffer): boolean {
   const { alive, ask, end } = datagramKinds
-  if (datagram[0] !== end) return datagram[0] === alive || datagram[0] === ask
   const body = readOther(datagram)
-  return body !== undefined && !('sentBytes' in body)
+  if (body === undefined) return false
+  if (datagram[0] !== end) return datagram[0] === alive || datagram[0] === ask
+  return !('sentBytes' in body)
 }
 
 /** A piece of a report, which may be longer than a datagram. */
@@ -91,17 +108,22 @@ export function writePiece(session: number, report: Buffer, from: number): Buffe
   const datagram = Buffer.alloc(otherHeadBytes + 8 + piece.length)
   datagram[0] = datagramKinds.piece
   datagram.writeUInt32BE(session, 4)
-  datagram.writeUInt32BE(from, 8)
-  datagram.writeUInt32BE(report.length, 12)
+  datagram.writeUInt32BE(from, otherHeadBytes)
+  datagram.writeUInt32BE(report.length, otherHeadBytes + 4)
   piece.copy(datagram, otherHeadBytes + 8)
-  return datagram
+  return sealed(datagram)
 }
+
+const placeOf = (piece: Buffer): [from: number, total: number] => [
+  piece.readUInt32BE(otherHeadBytes),
+  piece.readUInt32BE(otherHeadBytes + 4),
+]
 
 export function readPiece(
   datagram: Buffer,
 ): { from: number; total: number; bytes: Buffer } | undefined {
-  if (datagram.length < otherHeadBytes + 8) return undefined
-  const [from, total] = [datagram.readUInt32BE(8), datagram.readUInt32BE(12)]
+  if (datagram.length < otherHeadBytes + 8 || !isIntact(datagram)) return undefined
+  const [from, total] = placeOf(datagram)
   return { from, total, bytes: datagram.subarray(otherHeadBytes + 8) }
 }
 
@@ -115,8 +137,8 @@ export function lengthOfFirst(joined: Buffer, payloadBytes: number): number {
   if (joined.length < otherHeadBytes) return otherHeadBytes
   if (joined[0] === datagramKinds.piece) {
     if (joined.length < otherHeadBytes + 8) return joined.length
-    const [from, total] = [joined.readUInt32BE(8), joined.readUInt32BE(12)]
-    if (total > reportMaxBytes) return payloadBytes
+    const [from, total] = placeOf(joined)
+    if (from > total || total > reportMaxBytes) return payloadBytes
     return otherHeadBytes + 8 + Math.max(0, Math.min(piecesMaxBytes, total - from))
   }
   // No body is empty: that is payload of which the kind was changed.

@@ -133,10 +133,11 @@ export class DatagramFlow {
               hello(given)
               return true
             }
-            if (got[0] === datagramKinds.refused)
-              this.#fail?.(refusedBy(this.#task.address, body?.['reason']))
-            if (got[0] === datagramKinds.accepted) settle(resolve)
-            return got[0] === datagramKinds.accepted
+            if (got[0] === datagramKinds.refused && body)
+              this.#fail?.(refusedBy(this.#task.address, body['reason']))
+            if (got[0] !== datagramKinds.accepted || !body) return false
+            settle(resolve)
+            return true
           },
         )
       hello()
@@ -250,7 +251,7 @@ export class DatagramFlow {
 
   giveUp(): void {
     if (this.#over) return
-    this.#lose('timedOut', 'the server sent no report (its end of the session is lost)')
+    this.#lose('timedOut', 'no last report came from the server: it stopped, or was not heard')
   }
 
   destroy(): void {

@@ -112,6 +112,8 @@ export class DatagramSessions {
     if (wrong !== undefined && wrong > 0) this.#count('wrongBytes', 1)
     if (wrong !== undefined) return true
     if (data.readUInt32BE(4) !== flow.word) return false
+    // It was changed on the way; the client asks again.
+    if (!readOther(data)) return true
     const kind = data[0]
     flow.heardMs = now
     if (kind === datagramKinds.alive) this.#onAlive(flow, data, from)

@@ -270,7 +270,7 @@ export class ClientFlow implements FrameEvents {
 
   #onEnd() {
     if (this.#opening) this.#opening.fail(this.#notServed('closed the connection.'))
-    else if (!this.#over) this.#broke('closedEarly')
+    else if (!this.#over) this.#broke('closedEarly', 'the connection ended before the session did')
   }
 
   #fail(error: Error) {
