@@ -19,7 +19,7 @@ test('a generator that never waits was the limit, in every format and in the exi
   assert.match(text, /\n {2}verdict {5}INVALID: [^\n]+\n$/)
 })
 
-test('with one message in flight its work is a part of each round trip, which is said', () => {
+test('with one message in flight nothing is sent while it works, which is said', () => {
   // 1,000 messages in 10 seconds.
   const { valid, notes } = closedLoop(1, 0.6)
   assert.equal(valid, true)

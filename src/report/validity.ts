@@ -18,8 +18,7 @@ const busyShareBehind = 0.9
  */
 const nearShare = 0.9
 /**
- * The limit with one message in flight per thread: then the work of the thread is a part of each
- * round trip.
+ * The limit with one message in flight per thread: then nothing is sent while the thread works.
  */
 const partShare = 0.25
 /**
@@ -53,8 +52,8 @@ function shareOfRate({ generator, rates, run, churn }: RunResult): string[] {
   const alone = inFlight <= run.threads && cpu >= partShare && rates.achievedPerSecond !== null
   if (alone)
     return [
-      `With one message in flight the work of the generator itself (${busy}) is a part of each ` +
-        'round trip: one that works less would have a higher rate, at most ' +
+      `With one message in flight nothing is sent while the generator works (${busy}): ` +
+        'one that works less would have a higher rate, at most ' +
         `${formatRate(rates.achievedPerSecond! / (1 - cpu))}.`,
     ]
   if (cpu < nearShare) return []
