@@ -16,7 +16,7 @@ export { checkOptions, checkDefaults, type CheckOptions } from './checks/options
 
 /** A check that runs. */
 export interface CheckRun {
-  /** What it may use at most. */
+  /** What the check may use at most. */
   readonly cost: WholeCost
   /** Calls back when a server has answered, and with each answer as it is found. */
   follow(events: CheckEvents): void

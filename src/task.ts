@@ -27,7 +27,7 @@ export interface ServeTask extends Omit<Options, WholeServer> {
   recordFaults: boolean
   /** The credentials for tls, wss and https. */
   tls: ServerTls | undefined
-  /** Undefined: no PROXY header is read. */
+  /** The rules for PROXY headers; undefined: none are read. */
   proxy: ProxyRules | undefined
   web: WebRules
   datagrams: DatagramRules

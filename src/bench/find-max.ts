@@ -193,7 +193,7 @@ class Search {
       measuredText: result.expectations.at(-1)!.measuredText,
       valid,
       because: [...because, ...invalidBecause],
-      // Null is only for counted runs.
+      // Only runs with a count can have an unknown rate (null).
       achievedPerSecond: rates.achievedPerSecond ?? 0,
       p50Us: responseUs.p50,
       p99Us: responseUs.p99,

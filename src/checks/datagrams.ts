@@ -21,7 +21,7 @@ export interface SentDatagram {
   number: number
   bytes: number
   sentMs: number
-  /** When its first echo came. */
+  /** When the first echo of the datagram came. */
   cameMs: number | undefined
   /** How often it came. */
   times: number

@@ -156,7 +156,7 @@ const dscpOf = (mark: number): number => mark >> 2
 const isCongested = (mark: number) => ecnOf(mark) === 3
 const ecnNames = ['not-ECT', 'ECT(1)', 'ECT(0)', 'CE'] as const
 
-/** Those of RFC 2474, RFC 2597 and RFC 3246 have names. */
+/** The name of a DSCP, if RFC 2474, RFC 2597 or RFC 3246 gives it one. */
 function nameOfDscp(dscp: number): string {
   const [group, drop] = [dscp >> 3, (dscp & 7) >> 1]
   if (dscp === 46) return 'EF (46)'

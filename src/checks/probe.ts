@@ -122,7 +122,7 @@ export class ProbeConnection {
     return this.#sentHash.copy().digest('hex')
   }
 
-  /** The same of all that came. */
+  /** SHA-256 of all that came, where the other end keeps a trace. */
   get cameDigest(): string {
     return this.#cameHash.copy().digest('hex')
   }

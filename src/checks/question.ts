@@ -47,19 +47,20 @@ export interface Question<Name extends string = string> {
   /** What can be expected of it (`--expect`), by name. */
   readonly figures: Readonly<Record<string, AnswerFigureKind>>
   /**
-   * Of which connections the other end keeps a trace: of all; or, if a session at the beginning
-   * would change the question, only of those on which it is asked again after a finding.
+   * For which connections the other end keeps a trace. `all`: for all. `again`: only when the
+   * question is asked again after a finding, since a session at the beginning of a connection would
+   * change the question.
    */
   readonly traced?: 'all' | 'again'
-  /** The part of the time of all questions that is kept for this one, if it may need that long. */
+  /** How much of the shared time is kept for this question, if it may need more than others. */
   readonly needsMs?: number
-  /** It makes sense only where the other end says what it saw. */
+  /** The question makes sense only if the other end says what it saw. */
   readonly paired?: true
-  /** It only waits: it has a time of its own, and other questions may be asked meanwhile. */
+  /** The question only waits. It has its own time, and other questions may be asked meanwhile. */
   readonly waits?: true
-  /** It can be asked although nothing is echoed. */
+  /** The question can be asked even if nothing is echoed. */
   readonly withoutEcho?: true
-  /** Why it makes no sense here, as a sentence. */
+  /** Why the question makes no sense here, as a sentence. */
   refuses?(
     scene: Pick<Scene, 'address' | 'calling' | 'known' | 'limits' | 'control'>,
   ): string | undefined

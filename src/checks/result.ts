@@ -32,7 +32,7 @@ export interface QuestionResult {
   /** In milliseconds, bytes, a number, or a fraction of 1. */
   figures: AnswerFigures
   seconds: number
-  /** It ended by then, whatever the other end did. */
+  /** The time limit of the question. */
   limitSeconds: number
 }
 
@@ -53,11 +53,11 @@ export interface CheckResult {
   /** Whether only this end was looked at, or the other one, too. */
   mode: 'blind' | 'paired'
   verdict: Verdict
-  /** Why it is not `ok`. */
+  /** Why the verdict is not `ok`. */
   because: string[]
   questions: QuestionResult[]
   expectations: ExpectationResult[]
-  /** What it might have used, as it was said beforehand. */
+  /** What the check might use at most, as it was announced. */
   cost: WholeCost
   used: { connections: number; bytes: number }
   startedAt: string

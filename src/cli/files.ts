@@ -31,7 +31,10 @@ const reasons: Record<string, [cause: string, hint: string]> = {
 export const readSaved = async (path: string): Promise<RunResult> =>
   readResult(await contentOf(path), fileNameOf(path))
 
-/** One after the other: more than one may be stdin. @throws UserError as readSaved() does */
+/**
+ * Reads the files one after the other, since more than one may be stdin.
+ * @throws UserError as readSaved() does
+ */
 export async function readAllSaved(paths: readonly string[]): Promise<RunResult[]> {
   const results: RunResult[] = []
   for (const path of paths) results.push(await readSaved(path))

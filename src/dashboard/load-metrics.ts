@@ -74,7 +74,7 @@ function bucketsOf(histogram: Histogram, labels: Labels) {
 
 export interface LoadMetricsOptions {
   address: HostAddress
-  /** Why it does not measure now; undefined if it does. */
+  /** Why the load does not measure now; undefined if it does. */
   why: () => string | undefined
   text: () => string
   onDefect: (error: unknown) => void

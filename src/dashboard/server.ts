@@ -39,7 +39,7 @@ export interface WebOptions {
 export interface Handlers {
   access: Pick<Access, 'check' | 'isProbe' | 'linkToken'> & Partial<Pick<Access, 'cookieFor'>>
   routes: ReadonlyMap<string, Handler>
-  /** Undefined: there is no page. */
+  /** The files of the page; undefined: there is no page. */
   assets?: ReadonlyMap<string, Asset> | undefined
   /** Called for every change that was made. */
   onControl?: ((what: string, from: string) => void) | undefined

@@ -25,7 +25,7 @@ import type { FleetOptions } from './options.ts'
 
 export interface FleetEvents {
   heard(agent: string, opened: Opened<ToCoordinator>): void
-  /** It has gone, or its connection to the broker broke. */
+  /** An agent has gone, or its connection to the broker broke. */
   gone(agent: string): void
   broker(up: boolean): void
 }

@@ -35,7 +35,9 @@ export function seal(
   return Buffer.concat([Buffer.of(formatVersion), sealOf(token, topic, rest), rest])
 }
 
-/** Undefined if it was not sealed with that token, or is not one of our messages. */
+/**
+ * Opens a message; undefined if it was not sealed with that token, or is not one of our messages.
+ */
 export function unseal<Words>(
   token: string | undefined,
   topic: string,

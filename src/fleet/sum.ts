@@ -10,7 +10,7 @@ import { partOfLost, unknownOf, type EndedRun } from './lost.ts'
 
 /** If a wall clock is wrong by more than this, a note says so. No figure depends on it. */
 const wallOffMs = 100
-/** The same limit as for slices. */
+/** The most by which a clock may be wrong; it is also the limit for slices. */
 const clockErrorMaxMs = 100
 
 /** Adds the parts of agents as they come. */

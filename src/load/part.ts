@@ -11,7 +11,7 @@ export interface Part {
   step: number
 }
 
-/** One of `of` parts of a part, or of the whole load if no part is given. */
+/** Part `n` of `of` parts of a part; without a part, of the whole load. */
 export const partOf = (n: number, of: number, { first, step }: Part = whole): Part => ({
   first: first + n * step,
   step: step * of,

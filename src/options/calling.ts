@@ -20,18 +20,21 @@ const proxyVersion: Kind<1 | 2> = {
   mistake: version => ([1, 2].includes(version) ? undefined : 'must be 1 or 2.'),
 }
 
-/** How requests over HTTP are made of what is written. */
+/** How written bytes become requests over HTTP. */
 export interface HttpCalling {
   /**
    * Everything that is written is the body of one request, which streams; otherwise each write is a
    * request.
    */
   oneRequest?: boolean | undefined
-  /** The request says that its body is a session in band. */
+  /** Whether the request says that its body is a session in band. */
   isSession?: boolean | undefined
-  /** The beginning of that session, which a request without a body (GET) has in its head. */
+  /** The hello of that session, which a request without a body (GET) has in its head. */
   hello?: string | undefined
-  /** Answers of any status are passed on; otherwise one beyond 200 to 299 breaks the connection. */
+  /**
+   * Whether answers of any status are passed on. Otherwise a status outside 200 to 299 breaks the
+   * connection.
+   */
   anyStatus?: boolean | undefined
   /** How long a server with an unanswered request may be silent; undefined: for ever. */
   answerTimeoutMs?: number | undefined
@@ -70,22 +73,26 @@ export const tlsCallingOptions = {
     help: 'tls: trust any certificate',
     where: ofTls(secureTransports),
   }),
-  /** For SNI and for the check of names, where it is not that of the address (RFC 6066). */
+  /**
+   * The name for SNI and for the check of the certificate, if it is not that of the address (RFC
+   * 6066).
+   */
   serverName: option(text('<name>'), {
     default: undefined,
     flag: 'server-name',
     help: 'tls: the name to send as SNI and to look for in the certificate',
     where: ofTls(secureTransports),
   }),
-  /** What to speak, in order of preference (ALPN, RFC 7301). */
+  /** The protocols to offer, in order of preference (ALPN, RFC 7301). */
   alpn: option(list(text('<protocol>')), {
     default: undefined,
     flag: 'alpn',
     help: 'tls, http: protocol to offer by ALPN; repeatable',
-    // With http it says which version both sides can speak (RFC 9113 section 3.3).
+    // With http, which has no ALPN, it names the version that both sides can speak (RFC 9113
+    // section 3.3).
     where: ofTls([...new Set([...secureTransports, ...speaking('http')])]),
   }),
-  /** Shown to a server that asks for one; PEM. */
+  /** The certificate for a server that asks for one; PEM. */
   cert: option(fileText('CERT.pem'), {
     default: undefined,
     flag: 'cert',
@@ -112,7 +119,7 @@ const onRequests: Where = {
 const header: Kind<string> = {
   ...textFor("<'name: value'>", parseHeader),
   parse: typed => (parseHeader(typed), typed),
-  // Results do not tell secrets.
+  // Results must not contain secrets.
   format: value => [showHeader(value)],
 }
 
@@ -146,7 +153,9 @@ export const callingOptions = {
     help: "http, ws: add this header to requests: 'Host: a.example'; repeatable",
     where: onRequests,
   }),
-  /** The same, one in each line: what is a secret stays out of results and lists of processes. */
+  /**
+   * Headers from a file, one in each line: so secrets stay out of results and lists of processes.
+   */
   headerFile: option(headerLines, {
     default: undefined,
     flag: 'header-file',

@@ -1,27 +1,30 @@
 /**
  * The form of a table of options. Each option is in its table once; the types of the library, the
- * defaults, the flags of the command line with their help, the checks, the command that does a run
- * again and what a comparison compares all follow from that row.
+ * defaults, the flags of the command line with their help, the checks, the command that repeats a
+ * run and what a comparison compares all follow from that row.
  */
 import type { EngineName } from '../vocabulary/engine-names.ts'
 import { usageError } from '../vocabulary/errors.ts'
 import type { TransportName } from '../vocabulary/transport.ts'
 
-/** What the values of an option are. */
+/** The kind of an option's values. */
 export interface Kind<T> {
-  /** What help shows behind the flag, `<rate>`; empty where the flag says it all. */
+  /** What help shows behind the flag, such as `<rate>`; empty if the flag has no value. */
   readonly placeholder: string
-  /** Makes a value of what was typed. @throws UserError that says what is wrong with it */
+  /**
+   * Parses typed text.
+   * @throws UserError that says what is wrong with it
+   */
   parse(text: string): T
-  /** What to type behind the flag, once for each time that it is typed; '' for nothing. */
+  /** The text to type behind the flag, one for each time that the flag is typed; '' for no text. */
   format(value: T): readonly string[]
-  /** What is wrong with a value, behind the name of the option: `must be more than 0.` */
+  /** What is wrong with a value; it follows the name of the option: `must be more than 0.` */
   mistake(value: T): string | undefined
-  /** All values, where they are few. */
+  /** All values, if there are only a few. */
   readonly choices?: readonly string[]
-  /** It may be typed several times: the values are joined. */
+  /** The flag may be typed several times, and the values are joined. */
   readonly many?: true
-  /** What is typed is the path of a file, and its content is the value. */
+  /** The typed text is the path of a file, and its content is the value. */
   readonly file?: true
 }
 
@@ -33,21 +36,21 @@ export interface About<T, D extends T | undefined> {
    * library.
    */
   readonly flag?: string
-  /** One letter that says the same as the flag. */
+  /** A flag of one letter with the same meaning. */
   readonly short?: string
-  /** It is typed by its place, without a flag. */
+  /** The option is an argument, without a flag. */
   readonly positional?: true
   readonly help?: string
-  /** What help says of the default, where the value does not say it. */
+  /** The text of the default in the help, if the value itself does not show it. */
   readonly defaultText?: string
   /**
-   * What a comparison calls it, where runs that differ in it cannot be compared, and how it shows a
-   * value.
+   * Set if runs that differ in this option cannot be compared: its name in a comparison, and how a
+   * value is shown.
    */
   readonly condition?: ComparedAs
-  /** Why a search for the highest rate refuses it: a sentence, and what to do. */
+  /** Why a search for the highest rate refuses the option: a sentence, and what to try. */
   readonly notInSearch?: readonly [because: string, hint: string]
-  /** Where it makes sense, if not everywhere. */
+  /** For which transports and engines the option makes sense, if not for all. */
   readonly where?: Where
 }
 
@@ -71,7 +74,7 @@ interface OnTransports {
 interface OnEngines extends Omit<OnTransports, 'engines' | 'act'> {
   /** The engines that have it. The others refuse it. */
   readonly engines: readonly EngineName[]
-  /** What it does: ends a sentence that begins with `The NAME engine cannot`. */
+  /** What the option does: the end of a sentence that begins with `The NAME engine cannot`. */
   readonly act: string
 }
 
@@ -79,7 +82,7 @@ export interface ComparedAs {
   readonly name: string
   /** The key under which the conditions of a run have it, if it is not the name of the option. */
   readonly key?: string
-  /** @param value null or undefined where there is none; JSON writes Infinity as null */
+  /** @param value null or undefined if there is none; JSON writes Infinity as null */
   show(value: unknown): string
 }
 
@@ -117,11 +120,11 @@ type ResolvedValue<R> =
         : T
       : never
 
-/** What a caller may say: any of the options. */
+/** The options that a caller may give. */
 export type OptionsOf<Rows extends Table> = {
   -readonly [Name in keyof Rows]?: ValueOf<Rows[Name]> | undefined
 }
-/** The options of a table, where those that are not given have their defaults. */
+/** The options of a table, with the defaults of those that are not given. */
 export type ResolvedOf<Rows extends Table> = {
   -readonly [Name in keyof Rows]: ResolvedValue<Rows[Name]>
 }
@@ -136,8 +139,8 @@ export const defaultsOf = <Rows extends Table>(rows: Rows): ResolvedOf<Rows> =>
   ) as ResolvedOf<Rows>
 
 /**
- * The options where they are given, the defaults elsewhere; `undefined` means not given. What is
- * not in the table stays as it is.
+ * Adds the defaults of options that are not given (or `undefined`). Keys that are not in the table
+ * stay unchanged.
  */
 export function resolve<Rows extends Table, O extends OptionsOf<Rows>>(
   rows: Rows,
@@ -162,7 +165,10 @@ export function validateOptions(rows: Table, options: object): void {
   }
 }
 
-/** What to type for these options, in their order; without those that are at their default. */
+/**
+ * The words to type for these options, in their order. Options with their default value are left
+ * out.
+ */
 export function wordsOf(rows: Table, options: object, defaults: object = {}): string[] {
   return Object.entries(options).flatMap(([name, value]) => {
     const row = Object.hasOwn(rows, name) ? rows[name]! : undefined
@@ -193,7 +199,7 @@ export function optionsIn(
   })
 }
 
-/** What was said of the option with that path; undefined if nothing was. */
+/** The value of the option with that path; undefined if it was not given. */
 export const valueIn = (options: object, path: readonly string[]): unknown =>
   path.reduce<unknown>(
     (value, name) => (value as Record<string, unknown> | undefined)?.[name],
@@ -221,6 +227,6 @@ export function fromFlags<Rows extends Table>(
   return options as OptionsOf<Rows>
 }
 
-/** `server-name` → `serverName`, as the parser of the command line has it. */
+/** `server-name` → `serverName`, the key in the parser of the command line. */
 export const camelCase = (flag: string) =>
   flag.replace(/-([a-z0-9])/g, (_, letter: string) => letter.toUpperCase())

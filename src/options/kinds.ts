@@ -28,13 +28,13 @@ export const count = ({ min = 1, max = Infinity, unlimited = false } = {}): Kind
 })
 
 interface Bounds {
-  /** Whether it may be 0. */
+  /** Whether the value may be 0. */
   zero?: boolean
-  /** Whether it may be without end. */
+  /** Whether the value may be `unlimited`. */
   endless?: boolean
 }
 
-/** In milliseconds. */
+/** A duration, in milliseconds. */
 export const duration = ({ zero = true, endless = true }: Bounds = {}): Kind<number> => ({
   placeholder: '<duration>',
   parse: parseDuration,
@@ -45,7 +45,7 @@ export const duration = ({ zero = true, endless = true }: Bounds = {}): Kind<num
   },
 })
 
-/** The same in microseconds, where milliseconds are too coarse. */
+/** A short duration, in microseconds. */
 export const microseconds = (): Kind<number> => ({
   placeholder: '<duration>',
   parse: text => parseDuration(text) * 1e3,
@@ -53,10 +53,10 @@ export const microseconds = (): Kind<number> => ({
   mistake: value => (value >= 0 ? undefined : 'must be 0 or more.'),
 })
 
-/** The highest that makes sense: one in each nanosecond. */
+/** The highest rate that makes sense: one message in each nanosecond. */
 export const rateMaxPerSecond = 1e9
 
-/** Per second. */
+/** A rate per second. */
 export const rate = ({ zero = false, unlimited = false } = {}): Kind<number> => ({
   placeholder: '<rate>',
   parse: text => (unlimited && text === 'unlimited' ? Infinity : parseRate(text)),
@@ -70,7 +70,7 @@ export const rate = ({ zero = false, unlimited = false } = {}): Kind<number> => 
   },
 })
 
-/** Bytes. */
+/** A number of bytes. */
 export const size = ({ max = Infinity, maxText = '' } = {}): Kind<number> => ({
   placeholder: '<size>',
   parse: parseSize,
@@ -119,7 +119,10 @@ export const text = (placeholder: string): Kind<string> => ({
   mistake: none,
 })
 
-/** Text that stays as it was written, and can be read. @param read throws a UserError if not */
+/**
+ * Text that is kept as it was typed, but checked.
+ * @param read throws a UserError if the text cannot be read
+ */
 export const textFor = (placeholder: string, read: (text: string) => unknown): Kind<string> => ({
   ...text(placeholder),
   mistake(value) {
@@ -144,7 +147,7 @@ export const typedAs = <T>(
 export const fileText = (example: string): Kind<string> => ({
   placeholder: '<file>',
   parse: content => content,
-  // Which file it was is not known any more.
+  // The name of the file is not known any more.
   format: () => [example],
   mistake: none,
   file: true,
@@ -160,7 +163,7 @@ export const list = <T>(each: Kind<T>): Kind<T[]> => ({
   many: true,
 })
 
-/** What only a program can give, since nothing that is typed says it. */
+/** A value that only a program can give, since it cannot be typed. */
 export const untyped = <T>(): Kind<T> => ({
   placeholder: '',
   parse: () => {

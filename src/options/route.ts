@@ -26,13 +26,19 @@ export const sources: Kind<string[]> = {
   many: true,
 }
 
-/** Connections take turns, by their numbers in the whole load. */
+/**
+ * The source address of a connection: connections use the addresses in turn, by their numbers in
+ * the whole load.
+ */
 export const sourceOf = (
   { source = [] }: { source?: readonly string[] | undefined },
   number: number,
 ): string | undefined => source[number % source.length]
 
-/** The addresses of a server that can be reached from there. @throws UserError if none */
+/**
+ * Those addresses of a server that can be reached from the source addresses.
+ * @throws UserError if there are none
+ */
 export function reachableFrom(
   { source = [] }: { source?: readonly string[] | undefined },
   hosts: readonly string[],
@@ -53,7 +59,7 @@ export function reachableFrom(
   )
 }
 
-/** Where a proxy is, and with which name and password it is asked. */
+/** The address of a proxy, and the name and password for it. */
 export interface Proxy {
   host: string
   port: number
@@ -63,14 +69,14 @@ export interface Proxy {
 
 const example = 'Write for example --proxy http://proxy.example:3128.'
 
-/** @throws UserError if it cannot be used */
+/** @throws UserError if the text is not the URL of a usable proxy */
 export function parseProxy(written: string): Proxy {
   const form = /^http:\/\/(?:([^@/]*)@)?(\[[^\]]+\]|[^:@/[\]\s]+):(\d{1,5})\/?$/i.exec(written)
   if (!form) {
     const isOther = /^(https|socks\w*):/i.exec(written)
     if (isOther)
       throw usageError(`${isOther[1]} proxies are not supported, only HTTP proxies.`, example)
-    // Not as it was written: it may have a password.
+    // The text is not quoted, since it may contain a password.
     throw usageError('That is not a proxy.', example)
   }
   const [, user, host, port] = form as unknown as [string, string | undefined, string, string]
@@ -79,7 +85,7 @@ export function parseProxy(written: string): Proxy {
   return { host: bare(host), port: Number(port), credentials: user && decodeURIComponent(user) }
 }
 
-/** As a result may show it. */
+/** The URL as results show it, without the password. */
 const shownProxy = (written: string) => written.replace(/\/\/([^:@/]*)(?::[^@/]*)?@/, '//$1:...@')
 
 export const proxyUrl: Kind<string> = {

@@ -192,7 +192,7 @@ export const commonOptions = {
       transports: transportNames,
     },
   }),
-  /** What is answered in place of an echo, for old clients: nothing, or characters without end. */
+  /** The answer in place of an echo, for old clients: nothing, or characters without end. */
   reply: option(choice(['echo', 'discard', 'chargen'], 'reply'), {
     default: 'echo',
     flag: 'reply',

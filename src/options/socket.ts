@@ -1,4 +1,4 @@
-/** What a client asks of the system for its sockets, before they connect. */
+/** The options of a client's sockets, which are set before they connect. */
 import { usageError } from '../vocabulary/errors.ts'
 import { option, type Kind, type OptionsOf, type Where } from './form.ts'
 import { size, text } from './kinds.ts'
@@ -18,7 +18,7 @@ const codePoints: Readonly<Record<string, number>> = {
   ),
 }
 
-/** The six bits that say how routers are to treat a packet. */
+/** DSCP: six bits that tell routers how to treat a packet. */
 const codePoint: Kind<number> = {
   placeholder: '<code>',
   parse(typed) {
@@ -38,7 +38,7 @@ const codePoint: Kind<number> = {
       : 'must be a whole number from 0 to 63.',
 }
 
-/** What the system calls a thing; it takes 15 letters. */
+/** A name in the system, with at most 15 letters. */
 const systemName = (placeholder: string): Kind<string> => ({
   ...text(placeholder),
   mistake: value =>
@@ -53,7 +53,7 @@ const packets: Where = {
   reason: name => `A socket of ${name} sends no packets.`,
 }
 
-/** A socket takes as many bytes as an int has. */
+/** The size of a buffer; the system takes it as an int. */
 const buffer = size({ max: 2 ** 30, maxText: '1GiB' })
 
 export const socketOptions = {

@@ -12,11 +12,11 @@ import { optionsIn, valueIn, type Option, type Table, type Where } from './form.
 
 const thatHave = (has: (row: (typeof transports)[TransportName]) => boolean) =>
   transportNames.filter(name => has(transports[name]))
-/** All transports that have connections. */
+/** The transports that have connections. */
 export const connected = thatHave(({ carries }) => carries !== 'datagrams')
-/** Those that have addresses of a network. */
+/** The transports that have network addresses. */
 export const networked = thatHave(({ socket }) => socket.domain === 'inet')
-/** Those that have both. */
+/** The transports that have connections and network addresses. */
 export const networkConnected = connected.filter(name => networked.includes(name))
 export const overTcp = transportNames.filter(transport => isOverTcp({ transport }))
 export const carrying = (what: Carries) => thatHave(({ carries }) => carries === what)
@@ -26,7 +26,7 @@ export const secureTransports = thatHave(({ secure }) => secure)
 
 export const isForEngine = ({ where }: { where?: Where }, engine: EngineName): boolean =>
   where === undefined || where.engines === 'every' || where.engines.includes(engine)
-/** Whether an engine speaks one of its transports, and does not have it. */
+/** Whether an engine speaks a transport of the option, but does not have the option. */
 export const isForSomeEngines = ({ where }: { where?: Where }): boolean =>
   where !== undefined &&
   engineNames.some(
@@ -35,7 +35,7 @@ export const isForSomeEngines = ({ where }: { where?: Where }): boolean =>
 export const isForTransport = ({ where }: { where?: Where }, transport: TransportName): boolean =>
   where?.transports?.includes(transport) ?? true
 
-/** The options that are asked for, those in groups too: they differ from their defaults. */
+/** The options that differ from their defaults, also those in groups. */
 export const askedFor = (rows: Table, options: object): Option<unknown>[] =>
   optionsIn(rows)
     .map(([, row, path]) => ({ row, value: valueIn(options, path) }))
@@ -46,7 +46,7 @@ const isSame = (value: unknown, usual: unknown) => JSON.stringify(value) === JSO
 
 /**
  * A server may have several transports, and an option may be for one of them; a client has one.
- * @throws UserError if one is asked for that the transport refuses
+ * @throws UserError if the transport refuses an option that was given
  */
 export function checkTransport(
   asked: readonly Option<unknown>[],

@@ -34,7 +34,7 @@ export function loadHgrm({ histograms, responseUs, resolution }: RunResult): str
   const mean = responseUs.mean ?? 0
   const squares = buckets.reduce((sum, [us, count]) => sum + count * (us - mean) ** 2, 0)
   const deviation = total > 0 ? Math.sqrt(squares / total) : 0
-  // The buckets of yodel: octaves from the lowest value on, each in so many equal parts.
+  // The buckets of yodel: octaves from the lowest value on, each divided into equal parts.
   const octaves = Math.round(Math.log2(resolution.highestUs / resolution.lowestUs))
   const parts = 2 ** Math.round(Math.log2(0.5 / resolution.relativeError))
   const whole = (count: number) => String(count).padStart(12)

@@ -35,7 +35,8 @@ const notOfStages = new Set(['loss', 'lost'])
 /**
  * The figures of each stage that began. Planned and received messages, rate and response times
  * follow the planned instants of the messages; all other figures follow the clock.
- * @param findings of the whole run, for the objectives, which are held against each stage
+ * @param findings the findings of the whole run, for the objectives, which are judged for each
+ * stage
  */
 export function stageFigures(
   { stages = [], threadResults }: StagesFound,

@@ -64,8 +64,8 @@ function shareOfRate({ generator, rates, run, churn }: RunResult): string[] {
 }
 
 /**
- * Whether it was late only because it was held up. That is said already, with another remedy: a
- * lower rate does not help against it.
+ * Whether the generator was late only because it was held up. Another sentence says that, with
+ * another remedy: a lower rate would not help.
  */
 function wasHeldUp(result: RunResult, name: 'responseUs' | 'churnUs'): boolean {
   if (result.invalidBecause.length === 0) return false

@@ -95,10 +95,14 @@ export interface Libc extends Calls {
   keepFreed(sizeBytes: number): void
   /**
    * Makes malloc(3) map blocks of this size and more one by one, so that they go back to the system
-   * when they are freed (mallopt(3), M_MMAP_THRESHOLD). glibc only, as before.
+   * when they are freed (mallopt(3), M_MMAP_THRESHOLD). With another C library than glibc it does
+   * nothing.
    */
   mapFrom(sizeBytes: number): void
-  /** Makes malloc(3) give free pages back to the system (malloc_trim(3)). glibc only, as before. */
+  /**
+   * Makes malloc(3) give free pages back to the system (malloc_trim(3)). With another C library
+   * than glibc it does nothing.
+   */
   trimFreed(): void
   /** munmap(2). No typed array over it may be used any more. */
   unmap(mapping: Mapping): void

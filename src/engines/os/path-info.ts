@@ -32,7 +32,10 @@ export interface PathInfo {
 
 const sizeBytes = 256
 
-/** Undefined if the kernel does not tell: another system, no FFI, not a TCP descriptor. */
+/**
+ * What the kernel knows of a connection; undefined if it does not tell: another system, no FFI, not
+ * a TCP descriptor.
+ */
 export function pathInfo(fd: number): PathInfo | undefined {
   const info = read(fd, IPPROTO_TCP, TCP_INFO, sizeBytes)
   // Older kernels return fewer fields, but always these.
@@ -62,7 +65,7 @@ export interface TcpInfo {
   windowBytes: number
 }
 
-/** Undefined as with pathInfo(). */
+/** What the kernel of this sender knows; undefined in the same cases as pathInfo(). */
 export function tcpInfo(fd: number): TcpInfo | undefined {
   const info = pathInfo(fd)
   if (!info) return undefined

@@ -32,7 +32,7 @@ interface ConnectionMemory {
   bufferRing: BufferRing
   arena: Arena
   bulk: Bulk
-  /** Undefined: what comes is echoed as it is. */
+  /** The protocol above the socket; undefined: bytes are echoed as they are. */
   layer: Layer | undefined
 }
 

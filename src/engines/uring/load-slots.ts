@@ -44,7 +44,7 @@ export class LoadSlots implements LoadMover {
   /** Streams with something to send, or whose FIN is due. */
   #dirty: number[] = []
 
-  /** @param count of slots; those without a stream are idle connections */
+  /** @param count how many slots there are; a slot without a stream is an idle connection */
   constructor(
     ring: Ring,
     input: LoadInput,

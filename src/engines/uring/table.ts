@@ -36,7 +36,7 @@ export class SlotTable {
     this.generation[slot]!++
   }
 
-  /** Whether it is told that the server leaves, or is given up. */
+  /** Whether the client of a slot was told that the server leaves, or was given up. */
   isTold(slot: number): boolean {
     return (this.state[slot]! & (bit.DEAD | bit.LEAVING)) !== 0
   }

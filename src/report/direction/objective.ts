@@ -193,6 +193,6 @@ export function judged(
   return { objective: text, measured, measuredText, held: compare(measured, operator, limit) }
 }
 
-/** Why it fails, a sentence for each that does not hold. */
+/** A sentence for each objective that does not hold. */
 export const missedOf = (expectations: readonly ObjectiveResult[]): string[] =>
   expectations.filter(({ held }) => !held).map(missedText)

@@ -55,7 +55,7 @@ export function outlineOfLoaded(result: LoadedResult): Outline {
   }
 }
 
-/** Why it failed, without what was expected: that has cases of its own. */
+/** Why the run failed, without missed objectives, which have cases of their own. */
 function arrival(failedBecause: readonly string[], expectations: readonly ObjectiveResult[]): Case {
   const missed = new Set(missedOf(expectations))
   const others = failedBecause.filter(reason => !missed.has(reason))

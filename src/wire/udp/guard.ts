@@ -38,7 +38,7 @@ const sourcesMax = 8_192
 const clientPortsFrom = 32_768
 /** A datagram that comes more often than this within `repeatedWithinMs` is not a heartbeat. */
 const repeatedMax = 1_000
-/** The same for a port that may be a client's, since a client may repeat itself. */
+/** The limit for a port that may be that of a client, since a client may repeat itself. */
 const repeatedByClientMax = 10_000
 const repeatedWithinMs = 60_000
 /** A datagram that has not come again for this time is forgotten. */

@@ -9,14 +9,14 @@ import { datagramKinds, isOfNoKind } from './session.ts'
 
 export const payloadHeadBytes = 24
 
-/** Sent before the warm-up was over: it is verified, and counts for nothing else. */
+/** A flag of datagrams that were sent in the warm-up: they are verified, but not counted. */
 export const warmupFlag = 1
 
-/** Which heads a flow has. */
+/** What distinguishes the heads of a flow from those of others. */
 export interface HeadKey {
   /** The word of the session. */
   readonly session: number
-  /** What the check is made with. */
+  /** The secret from which the check is computed. */
   readonly secret: number
 }
 
@@ -59,8 +59,8 @@ export const readPayloadHead = (from: Buffer): PayloadHead => ({
 })
 
 /**
- * Of all that can differ between two heads. `mix` is a permutation, so a change within one word
- * never leaves the check as it was.
+ * The check of all fields that can differ between two heads. `mix` is a permutation, so a change
+ * within one word never leaves the check as it was.
  */
 function checkOf(head: Buffer, secret: number, at: number): number {
   let check = mix(secret ^ head[at + 1]!)

@@ -87,7 +87,7 @@ export function readOther(datagram: Buffer): Record<string, unknown> | undefined
   return undefined
 }
 
-/** Whether it begins as no datagram of a session does. */
+/** Whether the first byte is not that of any datagram of a session. */
 export const isOfNoKind = (datagram: Buffer): boolean => !allKinds.has(datagram[0])
 
 /**

@@ -44,7 +44,7 @@ export interface FlowParts {
   below: Duplex
   /** What to send first; undefined if it was in the head of a request, which has no body. */
   hello: Buffer | undefined
-  /** That hello: an answer that has it echoes the request. */
+  /** The hello of such a request: an answer that contains it is an echo. */
   inHead: string | undefined
   /** When dialling began. */
   askedMs: number

@@ -52,7 +52,7 @@ export class PagedOutlet {
     this.#frameBytes = frameHeadBytes + sender.sizeBytes
   }
 
-  /** Undefined where frames have to be copied. */
+  /** An outlet over this stream; undefined if frames have to be copied. */
   static over(stream: Duplex, sender: Sender): PagedOutlet | undefined {
     if (sender.byRate || sender.sizeBytes < frameMinBytes) return undefined
     if (!(stream instanceof Socket) || stream instanceof TLSSocket) return undefined

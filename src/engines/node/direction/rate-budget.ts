@@ -1,12 +1,15 @@
-/** What all sessions of a server may send in a second, together; its threads share the memory. */
+/**
+ * The datagrams per second that all sessions of a server may send together. The count is in memory
+ * that its threads share.
+ */
 import { formatRate } from '../../../vocabulary/units.ts'
 
-/** It is counted in thousandths of a datagram. */
+/** Rates are counted in thousandths of a datagram. */
 const parts = 1_000
 const partsOf = (rate: number): bigint => BigInt(Math.floor(rate * parts))
 
 export interface GrantedRate {
-  /** It is free for other sessions. */
+  /** Frees the rate for other sessions. */
   release(): void
 }
 
@@ -18,7 +21,10 @@ export class RateBudget {
     this.#granted = granted
   }
 
-  /** Grants a rate, or says why it is refused. @param most of all sessions, in sum */
+  /**
+   * Grants a rate, or says why it is refused.
+   * @param most the limit for all sessions together
+   */
   grant(ratePerSecond: number, most: number): GrantedRate | string {
     if (most === Infinity) return { release() {} }
     const bound = `it sends ${formatRate(most)} at most (--max-rate)`

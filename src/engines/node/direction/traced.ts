@@ -84,7 +84,7 @@ export function traceOf(
   return tracer
 }
 
-/** Of what is written to a stream from now on. */
+/** The digest of all bytes that are written to a stream from now on. */
 class EchoDigest {
   readonly #hash = createHash('sha256')
   #bytes = 0
@@ -98,7 +98,7 @@ class EchoDigest {
     }
   }
 
-  /** Undefined if more or less than that was written: then some is elsewhere, or on its way. */
+  /** The digest of the first `bytes` bytes; undefined if more or fewer were written. */
   after(bytes: number): string | undefined {
     return bytes === this.#bytes ? this.#hash.copy().digest('hex') : undefined
   }

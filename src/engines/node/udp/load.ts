@@ -127,7 +127,7 @@ class DatagramLoad implements OpenTask, Mover<DatagramStream> {
     this.send(stream)
   }
 
-  /** @param sequence of a datagram that is sent again, and may be counted already */
+  /** @param sequence the number of a datagram that is sent again, and may be counted already */
   #onSent(stream: DatagramStream, socket: Socket, sequence?: number) {
     return (error: Error | null) => {
       if (error) this.#onError(stream, socket, error)

@@ -88,7 +88,7 @@ export class Answers {
   /**
    * Adds an answer: the datagrams that lie there one behind the other.
    * @param nameAt the offset of their source's name in the inbox
-   * @param size of each of them; the last one may be shorter
+   * @param size the size of each datagram; the last one may be shorter
    */
   add(to: KnownSender, nameAt: number, at: number, bytes: number, size: number): void {
     const [list, ring] = [this.#list, this.#ring]

@@ -29,7 +29,7 @@ export class Senders {
   readonly #found: (KnownSender | undefined)[] = Array.from({ length: places })
   #turnovers = 0
 
-  /** @param family of all names */
+  /** @param family the family of all addresses */
   constructor(guard: Guard, family: number) {
     this.#guard = guard
     // In a sockaddr of IPv6 the second word is the flow, and the last one the scope.
