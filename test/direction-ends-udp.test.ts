@@ -149,3 +149,11 @@ test('a bit flipped in any byte of a head is found, and spoils no other figure',
   }
   assert.deepEqual(result.reasons, [])
 })
+
+test('datagrams that were made longer are wrong, also where the system joins them', async () => {
+  const longer = (data: Buffer) =>
+    data[0] === payload ? Buffer.concat([data, Buffer.of(120)]) : data
+  const options = { ...paced, direction: 'down', ratePerSecond: 20_000, durationMs: 50 } as const
+  const { down } = await measured(options, { down: longer })
+  assert.ok(down!.wrongBytes > 0)
+})

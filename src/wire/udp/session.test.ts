@@ -13,6 +13,7 @@ import {
   questionBytes,
   readOther,
   readPiece,
+  separated,
   wordOf,
   writeOther,
   writePiece,
@@ -134,6 +135,21 @@ test('where the kind of a payload was changed, each datagram behind it is found'
     payload[0] = datagramKinds.payload ^ (1 << bit)
     assert.equal(lengthOfFirst(Buffer.concat([payload, payload]), 300), 300, `${payload[0]}`)
   }
+})
+
+test('what was joined is separated; what was made longer stays one', () => {
+  const payload = Buffer.alloc(300)
+  writePayloadHead(payload, headKey(7, 1, 0), { flags: 0, sequence: 1, sentNs: 1 })
+  const end = writeOther(datagramKinds.end, 7, { sentBytes: 1 })
+  const changed = Buffer.from(payload)
+  changed[0] = 0
+  const lengthsOf = (...joined: Buffer[]) =>
+    separated(Buffer.concat(joined), 300, 7).map(({ length }) => length)
+  assert.deepEqual(lengthsOf(payload, changed, payload, end), [300, 300, 300, end.length])
+  assert.deepEqual(lengthsOf(payload, Buffer.of(1)), [301])
+  assert.deepEqual(lengthsOf(payload, Buffer.alloc(100, 0xee)), [400])
+  assert.deepEqual(lengthsOf(end, end), [end.length, end.length])
+  assert.deepEqual(lengthsOf(), [])
 })
 
 test('what makes no sense has a length, too', () => {

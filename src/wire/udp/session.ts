@@ -146,6 +146,28 @@ export function lengthOfFirst(joined: Buffer, payloadBytes: number): number {
   return bodyBytes === 0 ? payloadBytes : otherHeadBytes + bodyBytes
 }
 
+/**
+ * The datagrams of a server in what the system has joined. What cannot begin a datagram belongs to
+ * the one before it, which was made longer on the way.
+ * @param payloadBytes the length of a datagram with payload
+ */
+export function separated(joined: Buffer, payloadBytes: number, session: number): Buffer[] {
+  const length = lengthOfFirst(joined, payloadBytes)
+  const found: Buffer[] = []
+  for (let at = 0; at < joined.length;) {
+    const rest = joined.subarray(at + length)
+    const end = canBegin(rest, session) ? at + length : joined.length
+    found.push(joined.subarray(at, end))
+    at = end
+  }
+  return found
+}
+
+/** The kind may have been changed on the way, too. */
+const canBegin = (datagram: Buffer, session: number): boolean =>
+  datagram.length >= otherHeadBytes &&
+  (!isOfNoKind(datagram) || datagram.readUInt32BE(4) === session)
+
 /** Whether it has the form of a cookie of `Cookies`. */
 export const isCookie = (given: unknown): given is string =>
   typeof given === 'string' && /^[0-9a-f]{32}$/.test(given)

@@ -15,13 +15,13 @@ import {
   datagramKinds,
   isCookie,
   isOfClient,
-  lengthOfFirst,
   otherHeadBytes,
   padded,
   questionBytes,
   readOther,
   readPiece,
   reportMaxBytes,
+  separated,
   wordOf,
   writeOther,
 } from '../../../wire/udp/session.ts'
@@ -160,9 +160,9 @@ export class DatagramFlow {
   readonly #onMessage = (data: Buffer): void => {
     this.#count('bytesIn', data.length)
     const nowMs = performance.now()
-    const length = this.#isJoined ? lengthOfFirst(data, this.#task.sizeBytes) : data.length
-    for (let at = 0; at < data.length; at += length)
-      this.#take(data.subarray(at, at + length), nowMs)
+    if (!this.#isJoined) return this.#take(data, nowMs)
+    for (const datagram of separated(data, this.#task.sizeBytes, this.#word))
+      this.#take(datagram, nowMs)
   }
 
   #take(data: Buffer, nowMs: number) {
