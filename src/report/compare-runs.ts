@@ -81,7 +81,7 @@ export function compareRuns(
     outcome,
     verdict: failures.length > 0 || outcome === 'failed' ? 'fail' : 'pass',
     noClaimBecause,
-    warnings: [...results.flatMap((result, index) => doubts(result, names[index]!)), ...unlikes],
+    warnings: [...doubts(results, names, outcome), ...unlikes],
     baseline: describe(baseline, baselineName),
     others: others.map((result, index) => ({
       ...describe(result, otherNames[index]!),
@@ -121,12 +121,19 @@ function change(name: string, before: RunResult, after: RunResult): Change {
   }
 }
 
-/** Why the figures of a run cannot be trusted. */
-function doubts({ valid, invalidBecause, verdict, failedBecause }: RunResult, name: string) {
-  const warnings: string[] = []
-  if (!valid) warnings.push(`${name} is not valid: ${invalidBecause.join(' ')}`)
-  if (verdict === 'fail') warnings.push(`${name} failed: ${failedBecause.join(' ')}`)
-  return warnings
+/** Why the figures of the runs cannot be trusted; first what decides the outcome. */
+function doubts(
+  results: readonly RunResult[],
+  names: readonly string[],
+  outcome: RunComparison['outcome'],
+): string[] {
+  const invalid = results.flatMap(({ valid, invalidBecause }, index) =>
+    valid ? [] : [`${names[index]!} is not valid: ${invalidBecause.join(' ')}`],
+  )
+  const failed = results.flatMap(({ verdict, failedBecause }, index) =>
+    verdict === 'fail' ? [`${names[index]!} failed: ${failedBecause.join(' ')}`] : [],
+  )
+  return outcome === 'failed' ? [...failed, ...invalid] : [...invalid, ...failed]
 }
 
 function unlike(before: RunResult, after: RunResult, first: string, second: string): string[] {
