@@ -42,7 +42,7 @@ export function check(address: string | Address, options: CheckOptions = {}): Ch
     onAnswer: result => followers.forEach(events => events.onAnswer(result)),
   }
   const finished = run(inquiry, all, stopping.signal)
-  // The caller may add a handler later: until then a rejection is not an unhandled one.
+  // The caller may await it later, so a rejection must not count as unhandled.
   finished.catch(() => {})
   return {
     cost: costOf(inquiry),

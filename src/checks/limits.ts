@@ -24,7 +24,7 @@ export interface Limits {
   readonly thorough: boolean
   /** A reply that has not come after this long is not waited for any more. */
   readonly silenceMs: number
-  /** The most that is sent at once, or in a row. */
+  /** The most bytes that are sent without a pause. */
   readonly bytes: number
   /** For how long these bytes are sent at most, if the path is slow. */
   readonly rowMs: number
@@ -36,9 +36,9 @@ export interface Limits {
 
 /** A reply that is later than this, and four round trips, is missing. */
 const silenceMs = 1_000
-/** What a question sends in a row, unless it is thorough. */
+/** How many bytes a question sends without a pause, unless it is thorough. */
 const rowBytes = 2 ** 20
-/** And for how long it sends, if the path is slow. */
+/** For how long it sends them at most, if the path is slow. */
 const [rowMs, thoroughMs] = [2_000, 60_000]
 /** The time limit of all questions together, except those that wait for silences. */
 const allMs = 28_000

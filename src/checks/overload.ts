@@ -151,7 +151,7 @@ async function waitedFor(scene: Scene, next: Attempt, slow: Slow[]): Promise<Att
   return { ...next, said: probe.story }
 }
 
-/** What the first connection that was not served saw. */
+/** Describes what happened to the first connection that was not served. */
 async function describe(
   scene: Scene,
   next: Attempt,

@@ -191,7 +191,7 @@ export class Scene implements AsyncDisposable {
   /**
    * Opens a connection by another library, which is not a plain stream. It is closed with the
    * others.
-   * @param closed resolves when it is closed
+   * @param closed resolves when the connection is closed
    * @throws UserError if it cannot be made
    */
   async adopt<T>(

@@ -22,7 +22,8 @@ const ladder = [
 ]
 /**
  * The last step over HTTP: more than the kernels on both sides of a proxy hold for a connection, so
- * that what stops sending stops surely; and less than 1 MiB, which nginx takes at most by default.
+ * that a proxy that stops sending is certainly noticed; and less than 1 MiB, the default limit of
+ * nginx.
  */
 const httpMaxBytes = 750_000
 const refinements = 6
@@ -199,7 +200,7 @@ function describe(passed: number, failed: Failed): Found<SizeFinding> {
       said: `a message of ${formatSize(size)} ends the connection (${ending})`,
       evidence,
     }
-  // Of what is too large for a link nothing comes.
+  // If packets are too large for a link, nothing of the message comes back.
   if (!info || passed > packetMaxBytes || (cameBytes > 0 && size < packetBytes))
     return {
       name: 'stuck',

@@ -30,7 +30,7 @@ export const noHttp: UpgradeRefusal = [
   'That is not an HTTP request. This is a WebSocket echo server.',
 ]
 
-/** A request; of headers with the same name the values are joined. */
+/** A request. The values of headers with the same name are joined. */
 export interface UpgradeRequest {
   method?: string | undefined
   /** By names in lower case. */
@@ -73,7 +73,7 @@ export function refusalText([status, why, headers = {}]: UpgradeRefusal, hasBody
 const token = "[!#$%&'*+\\-.^_`|~\\w]+"
 const requestLine = new RegExp(`^([A-Z]{1,20}) [!-~\\x80-\\xff]+ HTTP/1\\.([01])$`)
 const headerLine = new RegExp(`^(${token}):([\\t -~\\x80-\\xff]*)$`)
-/** The longest beginning of a request that has no end of a line yet. */
+/** Any beginning of a request line that is not complete yet. */
 const begun = /^[A-Z]{1,20}(?: (?:[!-~\x80-\xff]+(?: [HTP/.01]{0,8}\r?)?)?)?$/
 /** What no head may contain: other control characters, CR without LF, and LF without CR. */
 // oxlint-disable-next-line no-control-regex
@@ -131,7 +131,7 @@ export function acceptance({ headers }: UpgradeRequest): string | UpgradeRefusal
   ]
   const protocols = headers['sec-websocket-protocol']
   if (protocols !== undefined) {
-    // Split only if it is a list: the spaces of anything else could take long.
+    // Only a list is split: splitting a long text of spaces could take long.
     const list = String(protocols)
     const offered = protocolList.test(list) ? list.split(/[ \t]*,[ \t]*/) : []
     if (offered.length === 0 || new Set(offered).size < offered.length)
