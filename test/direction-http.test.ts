@@ -127,7 +127,7 @@ test('a GET that asks for something else is refused, or described', async () => 
   // A server that does not serve it describes the request, as any GET.
   const { code, stderr } = await typist(['bench', plain.url, '--direction', 'down'])
   assert.equal(code, 3)
-  assert.match(stderr, /does not serve directions: it echoes the request as it does any\./)
+  assert.match(stderr, /does not serve directions: it echoes the request like any other\./)
   assert.match(stderr, /yodel serve --directions/)
 })
 

@@ -204,7 +204,7 @@ export class ClientFlow implements FrameEvents {
   /** What came instead of a session. */
   #insteadOf(): string {
     return this.#inHead !== undefined && this.#first.includes(this.#inHead)
-      ? 'echoes the request as it does any.'
+      ? 'echoes the request like any other.'
       : 'answers something else.'
   }
 
