@@ -114,7 +114,7 @@ export const idle = question<Name>({
   },
   async ask(scene) {
     const graded = waits(scene.limits.idleMs)
-    // The trace of a connection is asked for on one more.
+    // If the other end keeps traces, one connection is left free to ask for them.
     const most = scene.limits.maxConnections - (scene.known.paired ? 1 : 0)
     const atOnce = Math.min(scene.known.atOnce ?? Infinity, most)
     // If a server takes few connections at once, the longest waits say most.
@@ -138,7 +138,8 @@ export const idle = question<Name>({
     const tries = all.filter(each => each !== undefined)
     if (tries.length < all.length) return { notAsked: 'the other end has no account of it' }
     const survivedMs = tries.findLast(({ fate }) => fate === 'echoed')?.waitMs ?? 0
-    // Where a longer silence was survived, silence is not why a shorter one ended badly.
+    // If a connection survived a longer silence, silence is not why one with a shorter silence
+    // ended.
     const first = unraced(
       tries,
       tries.find(({ fate, waitMs }) => fate !== 'echoed' && waitMs > survivedMs),
@@ -169,7 +170,10 @@ export const idle = question<Name>({
 /** If the other side ends the connection this soon after a byte was due, they may have crossed. */
 const raceMs = 500
 
-/** A byte that crosses a FIN is answered with RST: then a try that saw the FIN says more. */
+/**
+ * The other side answers a byte that crosses its FIN with RST. Then another try that saw the FIN
+ * shows more than the RST.
+ */
 function unraced(tries: readonly Silence[], first: Silence | undefined): Silence | undefined {
   if (first?.fate !== 'reset') return first
   const isNear = ({ fate, endedMs = Infinity }: Silence) =>
@@ -209,7 +213,7 @@ const keepers: Partial<Record<string, (probe: ProbeConnection) => () => void>> =
   wss: ping,
 }
 
-/** By the first silence in which something came. */
+/** Describes bytes that came in a silence, by the shortest such silence. */
 function describeAdded(tries: readonly Silence[]): Found<Name> | undefined {
   const { added, seen, waitMs = 0 } = tries.find(each => each.added !== undefined) ?? {}
   if (!added) return undefined

@@ -51,7 +51,7 @@ export function heedInterrupts(
 
 /**
  * Does the same while files are read: they may be pipes into which nobody writes. The threads that
- * read them keep a process that exits.
+ * read them would keep the process from exiting.
  */
 export const heedWhileReading = (): void =>
   heedInterrupts('interrupted while it read what it was given', () => {

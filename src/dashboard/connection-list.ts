@@ -139,7 +139,7 @@ export class ConnectionList {
     changes.ended.push(seen)
   }
 
-  /** The clients in the backlog of a listener; returns the new ones. */
+  /** Sets the clients in the backlog of a listener; returns the new ones. */
   setWaiting(listener: number, peers: readonly string[], now: number): WaitingClient[] {
     const keys = new Set(peers.map(peer => `${listener} ${peer}`))
     for (const [key, client] of this.#waiting) {

@@ -95,7 +95,7 @@ export class Work {
       case 'release':
         return this.#release()
       default:
-        // A kind that is new has its case above.
+        // Does not compile if a kind of message has no case above.
         words satisfies never
     }
   }

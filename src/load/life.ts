@@ -9,7 +9,7 @@ import type { Planned, Timetable } from './timetable.ts'
 
 /** How long to wait for duplicates after the last echo, where there are no connections to close. */
 const lingerNs = 50e6
-/** How often the mover is told to halt until it reports that it has, and for how long at most. */
+/** The mover is told to halt again and again until it has: how often, and for how long at most. */
 const haltAgainNs = 1e6
 const haltMaxNs = 250e6
 /** If a tick is this late, the thread was held up, and has not read what came meanwhile. */
@@ -17,7 +17,7 @@ const lateNs = 10e6
 /** How long the thread then reads, before it looks for timeouts. */
 const readNs = 50e6
 
-/** What is sent in this life, and what must come back. */
+/** The messages of a load, as far as its life needs to know them. */
 export interface LifeTraffic<S extends Planned> extends Timetable<S> {
   /** Looks for timeouts: gives up streams, or lets them send again. */
   tick(now: number, mover: Pick<Mover<S>, 'send' | 'giveUp'>): void

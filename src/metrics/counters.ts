@@ -87,7 +87,8 @@ export const counters = {
     'Connections that ended, for any reason. Opened minus ended is how many are open now.',
     'yodel_connections_closed_total',
   ),
-  // Clients held because accepting cannot be paused here; queued - dequeued are a gauge.
+  // Clients that wait in the program, because accepting cannot be paused here. Their number is
+  // queued - dequeued.
   queued: server('Clients that were accepted beyond the limit, and wait.'),
   dequeued: server('Of those, clients that were served or left.'),
   chunks: both(

@@ -149,7 +149,7 @@ class OpenLoad implements OpenTask {
     this.#life = new Life(this.#traffic, this.#slots, { tickMs, short, measure })
   }
 
-  /** The addresses of short connections are known when the first one is due. */
+  /** Looks up the addresses of short connections before the first one is due. */
   async prepare(): Promise<void> {
     if (this.#shorts) await this.#dials!.lookUp()
   }
