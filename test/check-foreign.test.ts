@@ -147,7 +147,8 @@ const servers: [
     'Python that reads lines of 64 KiB at most',
     'tcp',
     port => ['python3', '-c', byLine, `${port}`],
-    ['bytes: line-buffered', lostAtFin, 'sizes: limit'],
+    // Without FIN it does not echo 128 KiB in one line either, so half-close is not to blame.
+    ['bytes: line-buffered', 'sizes: limit'],
   ],
   ['plain Node', 'tcp', plain, []],
   [
