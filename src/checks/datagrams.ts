@@ -67,7 +67,8 @@ export class Datagrams {
         }
       },
       socket => closeSocket(socket),
-      socket => once(socket, 'close'),
+      // Not once() of events, which an error of the socket would reject.
+      socket => new Promise(resolve => socket.once('close', resolve)),
     )
     return new Datagrams(scene, socket, address!, port)
   }

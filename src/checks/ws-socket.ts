@@ -1,5 +1,4 @@
 /** A WebSocket for the question of ws: it sends any frame, and shows what is on the wire. */
-import { once } from 'node:events'
 import type { Socket } from 'node:net'
 import type { ClientOptions, WebSocket } from 'ws'
 import { formatAddress, withoutZone, type HostAddress } from '../vocabulary/address.ts'
@@ -60,7 +59,8 @@ export function openWs(
       })
     },
     socket => socket.terminate(),
-    socket => once(socket, 'close'),
+    // Not once() of events: an error of the socket would reject it, and is judged elsewhere.
+    socket => new Promise(resolve => socket.once('close', resolve)),
   )
 }
 
