@@ -4,7 +4,12 @@ import { after, before, test } from 'node:test'
 import { check, serve, type CheckResult, type Server } from 'yodel'
 import { onlyFull } from './full.ts'
 import { badPath, faithful, type Join } from './peers/bad-path.ts'
-import { portOf } from './program.ts'
+import { portOf, root } from './program.ts'
+import type * as Addresses from '../src/vocabulary/address.ts'
+import type * as Engine from '../src/engines/node/index.ts'
+
+const { dial } = (await import(`${root}dist/engines/node/index.js`)) as typeof Engine
+const { parseAddress } = (await import(`${root}dist/vocabulary/address.js`)) as typeof Addresses
 
 const transports = ['tcp', 'tls', 'ws', 'http', 'https'] as const
 const daily = new Set(['tcp', 'https'])
@@ -69,3 +74,13 @@ for (const transport of transports) {
     }
   })
 }
+
+test('a silence over WebSocket with many pings leaves no listener behind', async () => {
+  const address = parseAddress(servers.get('ws')!.url)
+  const { stream } = await dial({ address, calling: {} })
+  const pinged = stream as typeof stream & { ping(): Promise<number> }
+  const before = stream.listenerCount('close')
+  for (let times = 0; times < 20; times++) await pinged.ping()
+  assert.equal(stream.listenerCount('close'), before)
+  stream.destroy()
+})

@@ -58,8 +58,21 @@ export class MessageStream extends Duplex {
   ping(): Promise<number> {
     const sentAtMs = performance.now()
     return new Promise((resolve, reject) => {
-      this.once('close', () => reject(new Error('closed')))
-      this.#ws.once('pong', () => resolve(performance.now() - sentAtMs))
+      // Pings in a long silence are many, so their listeners must not stay.
+      const settle = () => {
+        this.off('close', closed)
+        this.#ws.off('pong', answered)
+      }
+      const closed = () => {
+        settle()
+        reject(new Error('closed'))
+      }
+      const answered = () => {
+        settle()
+        resolve(performance.now() - sentAtMs)
+      }
+      this.once('close', closed)
+      this.#ws.once('pong', answered)
       this.#ws.ping()
     })
   }
