@@ -141,7 +141,7 @@ test('a bit flipped in any byte of a head is found, and spoils no other figure',
     assert.deepEqual([lost, duplicated, reordered], [0, 0, 0], way)
     assert.deepEqual([wrongHeads, wrongBytes], [flipped[way], flipped[way]], way)
     assert.equal(received, sent! - wrongHeads)
-    const because = `${wrongHeads} datagrams ${way} came with a wrong head`
+    const because = `${wrongHeads} datagrams ${way} came with a wrong header`
     assert.ok(
       result.failedBecause.some(why => why.startsWith(because)),
       result.failedBecause.join(),

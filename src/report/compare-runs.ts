@@ -39,7 +39,7 @@ export interface FailedCondition extends Pick<CheckedCondition, 'condition' | 'm
 
 export interface RunComparison {
   format: typeof compareFormat
-  /** Whether they can be compared at all; `failed` if one of them failed by itself. */
+  /** Whether they can be compared at all; `failed` if the verdict of one is FAIL. */
   outcome: 'compared' | 'unlike' | 'invalid' | 'failed'
   verdict: 'pass' | 'fail'
   /** Why it is not known whether the difference is chance. */

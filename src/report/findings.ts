@@ -18,7 +18,10 @@ export interface Findings {
   openLoop: boolean
   /** How many short connections were achieved, if any were planned. */
   churn?: Pick<Window, 'achieved'> | undefined
-  /** How late short connections began although there was room: the highest p99 of all threads. */
+  /**
+   * How late short connections began, counted from when the limit of open connections allowed them
+   * to begin: the highest p99 of all threads.
+   */
   churnLateUs?: number
   countingCorruption: boolean
   /** Whether its messages are datagrams. */

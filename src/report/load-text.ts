@@ -90,8 +90,8 @@ function reconnectParts({ reconnects, sentAgain, reconnectUs: { count, mean } }:
   return [
     formatCount(reconnects),
     `${plural(sentAgain, 'message')} sent again`,
-    `${micros(each)} each`,
-    `${micros(each * count)} in all, within the times below`,
+    `${micros(each)} per reconnect`,
+    `${micros(each * count)} in all; the times below include this`,
   ]
 }
 

@@ -1,6 +1,6 @@
 /** Whether the generator itself was the limit: then the figures are its own, not the server's. */
 import { isPublic, toAddress } from '../vocabulary/address.ts'
-import { formatCount, formatDuration, formatRate } from '../vocabulary/units.ts'
+import { formatCount, formatDuration, formatRate, plural } from '../vocabulary/units.ts'
 import { partOfSlice, sizeOf } from '../load/part.ts'
 import type { Histogram } from '../metrics/histogram.ts'
 import { withoutOwn } from './less.ts'
@@ -135,7 +135,8 @@ export function judgeGenerator(result: RunResult, churn: ChurnTimes): void {
     result.notes.push(
       `${formatCount(messages.deferred)} of ${formatCount(messages.planned)} messages were ` +
         'deferred, since their connection had --depth messages in flight already ' +
-        `(${formatCount(connections)} × ${formatCount(depth)}). Their response time contains that.`,
+        `(${plural(connections, 'connection')} × depth ${formatCount(depth)}). ` +
+        'Their response time contains the wait.',
     )
   }
 }

@@ -1,4 +1,4 @@
-/** A check of 32 bits over the bytes of a message that controls a session. */
+/** A checksum of 32 bits over the bytes of a message that controls a session. */
 import { mix } from '../vocabulary/random.ts'
 
 /** Odd, so that a change of one byte always changes the whole (the prime of FNV-1a). */

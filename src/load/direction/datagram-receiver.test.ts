@@ -107,7 +107,7 @@ test('what was cut or made longer is wrong by as many bytes, and right to there'
   }
 })
 
-test('a head that was changed on the way spoils no figure but its own', () => {
+test('a header that was changed on the way spoils no figure but its own', () => {
   const datagrams = sent(60, 10)
   const place = fc.tuple(fc.nat(59), fc.nat(payloadHeadBytes * 8 - 1))
   fc.assert(

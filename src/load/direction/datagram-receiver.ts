@@ -36,7 +36,7 @@ export class DatagramReceiver {
   #firstMs = 0
   #lastMs = 0
   #highest = -1
-  /** Whether the last one with a right head was not of the warm-up. */
+  /** Whether the last datagram with a right header was sent after the warm-up. */
   #isMeasured: boolean
   #lastTransitNs: number | undefined
   #jitterNs = 0
@@ -67,7 +67,7 @@ export class DatagramReceiver {
     return standing === 'right' ? this.#takeRight(datagram, nowMs) : this.#noteWrongHead()
   }
 
-  /** Which of them it was is not known, so it counts for nothing else. */
+  /** It is not known which datagram it was, so it counts for nothing else. */
   #noteWrongHead(): number {
     this.#counts.wrong++
     if (this.#isMeasured) this.#counts.wrongHeads++

@@ -26,7 +26,7 @@ export interface Outlet {
 export class Sender {
   readonly payload: Payload
   readonly flow: number
-  /** The head of each frame. */
+  /** The header of each frame. */
   readonly head: Buffer
   readonly sizeBytes: number
   readonly #ratePerSecond: number | undefined

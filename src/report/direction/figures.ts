@@ -41,7 +41,7 @@ export interface DirectionDatagrams {
   /** Datagrams that came after one that was sent later. */
   reordered: number
   wrong: number
-  /** Their head was wrong, so it is not known which they were; they are in no other count. */
+  /** Their header was wrong, so it is not known which they were; they are in no other count. */
   wrongHeads: number
   /** The jitter of RFC 3550 section 6.4.1; with several flows the highest. */
   jitterUs: number

@@ -88,7 +88,7 @@ function datagramRows(
     ),
     of('came once more', ({ duplicated }) => countText(duplicated)),
     of('came after one that was sent later', ({ reordered }) => countText(reordered)),
-    of('came with a wrong head', ({ wrongHeads }) => countText(wrongHeads)),
+    of('came with a wrong header', ({ wrongHeads }) => countText(wrongHeads)),
     of('jitter (RFC 3550)', ({ jitterUs }) => timeText(jitterUs)),
     of('delay above the least, p99', ({ variationUs }) => timeText(variationUs.p99)),
     of('the sender itself was late, p99', ({ lateUs }) =>

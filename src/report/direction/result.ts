@@ -189,7 +189,7 @@ function wrongs(
     )
   if (datagrams && datagrams.wrongHeads > 0)
     failed.push(
-      `${plural(datagrams.wrongHeads, 'datagram')} ${side} came with a wrong head ` +
+      `${plural(datagrams.wrongHeads, 'datagram')} ${side} came with a wrong header ` +
         '(its number, or when it was sent).',
     )
   if (missingBytes > 0)

@@ -102,7 +102,7 @@ function datagramLines(datagrams: DirectionDatagrams, canvas: Canvas): string[] 
     ...(['duplicated', 'reordered'] as const).map(
       name => `${formatCount(datagrams[name])} ${name}`,
     ),
-    ...(wrongHeads > 0 ? [`${formatCount(wrongHeads)} with a wrong head`] : []),
+    ...(wrongHeads > 0 ? [`${formatCount(wrongHeads)} with a wrong header`] : []),
   ]
   const delays = (['p50', 'p99', 'max'] as const).flatMap(rank =>
     variationUs[rank] === null ? [] : [`${rank} ${micros(variationUs[rank])}`],

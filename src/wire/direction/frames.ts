@@ -2,10 +2,10 @@
  * Frames follow the hello in both directions. The payload of all frames is one stream, so the
  * receiver knows every byte of it, wherever the path cuts it.
  *
- *   kind 1 | check 3 | length 4 | bytes
+ *   kind 1 | checksum 3 | length 4 | bytes
  *
- * The check is over kind and length, and over the bytes unless they are payload: the receiver
- * knows those.
+ * The checksum is over kind and length, and over the bytes unless they are payload: the receiver
+ * knows the payload.
  */
 import { checkOf } from '../check.ts'
 import { Joined } from '../ws/joined.ts'
@@ -87,7 +87,7 @@ export function frameHead(kind: FrameKind, length: number, body: Uint8Array = no
 const frameCheck = (head: Buffer, body: Uint8Array): number =>
   checkOf(head[0]! ^ Math.imul(head.readUInt32BE(4), 0x0100), body) >>> 8
 
-/** Whether head and body are as they were written. */
+/** Whether header and body are as they were written. */
 const isIntact = (head: Buffer, body: Uint8Array): boolean =>
   head.readUIntBE(1, 3) === frameCheck(head, body)
 
@@ -106,7 +106,7 @@ export interface FrameEvents {
 /** Reads frames from chunks, wherever these are cut. Payload is passed on and never kept. */
 export class SessionFrameReader {
   readonly #events: FrameEvents
-  /** The received part of the head, or of a body that is not payload. */
+  /** The received part of the header, or of a body that is not payload. */
   readonly #head = Buffer.alloc(frameHeadBytes)
   #headBytes = 0
   #body = new Joined()

@@ -21,7 +21,7 @@ export interface DatagramsSeen {
   duplicated: number
   /** Datagrams that came after one that was sent later. */
   reordered: number
-  /** With wrong bytes; `wrongHeads`: in the head, so it is not known which they were. */
+  /** With wrong bytes; `wrongHeads`: in the header, so it is not known which they were. */
   wrong: number
   wrongHeads: number
   /** The jitter of RFC 3550. */

@@ -1,4 +1,4 @@
-/** The head of a datagram with payload: read as it was written, and no change of it passes. */
+/** The header of a datagram with payload: read as it was written, and no change of it passes. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
@@ -52,7 +52,7 @@ test('no byte of it can change unnoticed, whatever it becomes', () => {
   fc.assert(property, { numRuns })
 })
 
-test('where much of it was changed, it is wrong as well, and so is one that was cut', () => {
+test('a header of which much was changed is wrong as well, and so is a header that was cut', () => {
   const key = headKey(7, 8, 3)
   const property = fc.property(fc.uint8Array({ minLength: 16, maxLength: 16 }), bytes => {
     const datagram = written(7, 8)

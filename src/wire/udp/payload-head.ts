@@ -1,8 +1,8 @@
 /**
- * The head of a datagram with payload. The receiver verifies it, as it verifies the payload: a
+ * The header of a datagram with payload. The receiver verifies it, as it verifies the payload: a
  * changed number would be taken for loss, and a changed instant for a delay.
  *
- *   kind 1 | flags 1 | 0 0 | session 4 | sequence 4 | when it was sent, ns 8 | check 4 | payload
+ *   kind 1 | flags 1 | 0 0 | session 4 | sequence 4 | when it was sent, ns 8 | checksum 4 | payload
  */
 import { mix } from '../../vocabulary/random.ts'
 import { datagramKinds, isOfNoKind } from './session.ts'
@@ -12,15 +12,15 @@ export const payloadHeadBytes = 24
 /** A flag of datagrams that were sent in the warm-up: they are verified, but not counted. */
 export const warmupFlag = 1
 
-/** What distinguishes the heads of a flow from those of others. */
+/** What distinguishes the headers of a flow from the headers of others. */
 export interface HeadKey {
   /** The word of the session. */
   readonly session: number
-  /** The secret from which the check is computed. */
+  /** The secret from which the checksum is computed. */
   readonly secret: number
 }
 
-/** The payload of another seed or flow has other checks. */
+/** With another seed or flow, the checksums are different. */
 export const headKey = (session: number, seed: number, flow: number): HeadKey => ({
   session,
   secret: mix(mix(seed) ^ flow),
@@ -46,7 +46,7 @@ export function writePayloadHead(
   writeSentNs(into, key, sentNs, at)
 }
 
-/** Writes the instant into a head that is complete otherwise. */
+/** Writes the instant and the checksum into a header that is complete otherwise. */
 export function writeSentNs(into: Buffer, { secret }: HeadKey, sentNs: number, at = 0): void {
   into.writeDoubleBE(sentNs, at + 12)
   into.writeUInt32BE(checkOf(into, secret, at), at + 20)
@@ -59,8 +59,8 @@ export const readPayloadHead = (from: Buffer): PayloadHead => ({
 })
 
 /**
- * The check of all fields that can differ between two heads. `mix` is a permutation, so a change
- * within one word never leaves the check as it was.
+ * The checksum of all fields that can differ between two headers. `mix` is a permutation, so a
+ * change within one word always changes the checksum.
  */
 function checkOf(head: Buffer, secret: number, at: number): number {
   let check = mix(secret ^ head[at + 1]!)
@@ -73,8 +73,9 @@ const isIntact = (datagram: Buffer, secret: number): boolean =>
   checkOf(datagram, secret, 0) === datagram.readUInt32BE(payloadHeadBytes - 4)
 
 /**
- * Whether a datagram has payload of this session, and whether its head is as it was sent. `wrong`
- * is a head that was changed on the way; `other` is no payload, or payload of another session.
+ * Whether a datagram has payload of this session, and whether its header is as it was sent.
+ * `wrong` is a header that was changed on the way; `other` is no payload, or payload of another
+ * session.
  * @param sizeBytes the size of the datagrams with payload
  */
 export function payloadStanding(

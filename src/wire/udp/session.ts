@@ -4,9 +4,9 @@
  * a cookie.
  *
  *   payload:  see payload-head
- *   others:   kind 1 | 0 | length of the body 2 | session 4 | check 4 | body
+ *   others:   kind 1 | 0 | length of the body 2 | session 4 | checksum 4 | body
  *
- * A body is JSON, or a piece of a report. The check is over all but itself.
+ * A body is JSON, or a piece of a report. The checksum is over all but itself.
  */
 import { createHmac, timingSafeEqual } from 'node:crypto'
 import { checkOf } from '../check.ts'
@@ -34,7 +34,7 @@ export const datagramKinds = {
 const allKinds = new Set<number | undefined>(Object.values(datagramKinds))
 type DatagramKind = (typeof datagramKinds)[keyof typeof datagramKinds]
 
-/** The length of the head of a datagram without payload. */
+/** The length of the header of a datagram without payload. */
 export const otherHeadBytes = 12
 const checkAt = 8
 /** The length of a question, which its answer must not exceed. */
@@ -57,7 +57,7 @@ export function writeOther(kind: DatagramKind, session: number, body: object, by
   return sealed(datagram)
 }
 
-/** Writes the check of a datagram that is complete otherwise. */
+/** Writes the checksum of a datagram that is complete otherwise. */
 export function sealed(datagram: Buffer): Buffer {
   datagram.writeUInt32BE(checkOfOther(datagram), checkAt)
   return datagram

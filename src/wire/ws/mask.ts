@@ -29,8 +29,8 @@ export class Memory {
 
 /**
  * Takes the mask off `length` bytes, and moves them.
- * @param to where the bytes go: not behind `from`
- * @param mask a mask whose first byte is the lowest one
+ * @param to where the bytes go; must not be greater than `from`
+ * @param mask the mask as a little-endian number: its first byte is the least significant one
  */
 export function unmask(memory: Memory, from: number, to: number, length: number, mask: number) {
   const { bytes, view } = memory
@@ -81,7 +81,7 @@ function unmaskWords(
   for (let n = done; n < length; n++) bytes[from + n]! ^= mask >>> ((n & 3) << 3)
 }
 
-/** The mask for the bytes after this many. */
+/** The mask, rotated for a payload of which this many bytes are masked already. */
 export function rotated(mask: number, bytes: number): number {
   const bits = (bytes & 3) << 3
   return bits === 0 ? mask : (mask >>> bits) | (mask << (32 - bits))
