@@ -118,8 +118,8 @@ class Experiment {
         const unlike = unlikeIn([round])
         if (unlike.length > 0)
           throw usageError(unlike[0]!, 'Give it as an option: both sides have the same options.')
-        // If a run failed, its figures are only of the messages that came back, so they cannot be
-        // compared.
+        // The figures of a run that failed may leave out messages that did not come back, so they
+        // cannot be compared.
         if (sides.some(side => isBroken(round, side))) break
       } catch (error) {
         if (this.#stopping.aborted) {

@@ -240,14 +240,17 @@ class Run {
 
 /**
  * The snapshot to subtract from the counters of the window. Its counters are 0, since messages and
- * bytes of the warm-up have counters of their own. Only failures have none: #measure() adds them
- * here.
+ * bytes of the warm-up have counters of their own. Failures of the warm-up have no separate
+ * counter, so #measure() puts the failures so far into this snapshot.
  */
 const beginning = (atMs: number): Snapshot => ({ ...takeSnapshot([]), atMs })
 
 const stoppedEarly = () => new UserError('network', 'It was stopped before it was connected.')
 
-/** When the window and the last reply were over; Infinity if other work followed. */
+/**
+ * The end of the window or the last reply, whichever is later. Infinity if there were failures or
+ * short connections: then this instant is not the end of the run.
+ */
 function endOf(
   total: Snapshot,
   threadResults: readonly ThreadResult[],

@@ -91,8 +91,8 @@ export class Seconds {
 
   /**
    * The run is over.
-   * @param lastMs when the window and the last reply were over, if that is known: the last second
-   * ends there
+   * @param lastMs the end of the window or the last reply, whichever is later, if that is known:
+   * the last second ends there
    */
   end(total: Snapshot, lastMs = Infinity): void {
     const marks = this.#marks
@@ -123,7 +123,7 @@ export class Seconds {
    */
   #tell(keep: number) {
     const marks = this.#marks
-    // A window may be shorter than a second; then the remainder after it joins it.
+    // If the window is shorter than a second, the remainder after the window is added to it.
     if (marks.length > 2 && marks[1]!.atMs - marks[0]!.atMs < wholeMs) marks.splice(1, 1)
     while (marks.length > keep) {
       const [from, to] = [marks.shift()!, marks[0]!]
@@ -141,7 +141,8 @@ export class Seconds {
       seconds: atMs / 1e3,
       sent,
       received,
-      // A message counts for the warm-up only once it is whole, which may be a second later.
+      // The bytes of a warm-up message are added to `warmupBytesIn` only when the whole message has
+      // come back. `bytesIn` may have counted them a second earlier.
       bytesReceived: Math.max(0, passed.bytesIn - passed.warmupBytesIn),
       errors: failureNames.reduce((sum, name) => sum + passed[name], 0),
       ratePerSecond: received / (atMs / 1e3),

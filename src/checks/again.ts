@@ -5,8 +5,9 @@
 import { performance } from 'node:perf_hooks'
 import { heldUp } from './held-up.ts'
 
-/** How often to ask if this process was held up meanwhile, and how often otherwise. */
+/** How often to ask if this process was held up meanwhile. */
 export const timesMost = 4
+/** How often to ask if it was not. */
 const times = 2
 const everyMs = 10
 /** A process that is held up so long shares its processor. */
@@ -27,8 +28,8 @@ export async function persistent<T>(
 }
 
 /**
- * How much of a hold-up counts at most; by which factor replies may then be later; and for how long
- * a hold-up is remembered.
+ * `allowedMs`: the most that counts of a hold-up. `factor`: replies may be later by this many times
+ * the hold-up. `rememberedMs`: how long a hold-up is remembered.
  */
 const [allowedMs, factor, rememberedMs] = [250, 4, 4_000]
 

@@ -82,9 +82,12 @@ function ofBytes(probe: ProbeConnection, trace: SeenTrace): CauseAt | undefined 
   return undefined
 }
 
-/** Where as many bytes became others; the right ones arrived at the other end. */
+/**
+ * Where bytes were changed, if as many came back as were sent, and the right ones arrived at the
+ * other end.
+ */
 function ofContent(probe: ProbeConnection, { digest, digestOut }: SeenTrace): CauseAt | undefined {
-  // Without the digest of the echo nobody knows where.
+  // Without the digest of the echo that is not known.
   if (digestOut === undefined) return undefined
   if (digestOut !== digest)
     return at('other end', 'the other end received the right bytes, and sent other bytes back')
@@ -182,7 +185,7 @@ export function witnessed<Name extends string>(
   return { ...found, witness, side: seen.side, where: seen.where }
 }
 
-/** For a connection on which each side counts all bytes on the wire, those of frames included. */
+/** For a connection on which each side counts all bytes on the wire, also the bytes of frames. */
 export function attributeWire(
   { sent, came }: { sent: number; came: number },
   { peer, bytesIn, bytesOut }: Account,

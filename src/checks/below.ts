@@ -11,7 +11,10 @@ export const plainCalling = ({ sendProxy, ...rest }: Calling): Calling => ({
   ...routeOf(rest),
 })
 
-/** Only the options that decide the route: nothing is sent because of them. */
+/**
+ * Only the options that decide the route. None of them adds bytes that the server would receive, as
+ * `sendProxy` does.
+ */
 export const routeOf = ({ source, proxy, socket }: Calling): Calling => ({ source, proxy, socket })
 
 /** How a stream for that version of HTTP is opened there, with TLS where the address has it. */

@@ -41,11 +41,18 @@ export const pieces: readonly TestPiece[] = [
 ]
 
 const blockBytes = 65_536
-/** Up to how many wrong bytes count as damage in single places; and how many places are kept. */
+/**
+ * With more wrong bytes than this, the stream as a whole is different, and not only damaged here
+ * and there.
+ */
 const wrongMax = 1_000
+/** How many damaged places are remembered. */
 const placesMax = 8
 
-/** A stream in which no two blocks of 64 KiB are the same, and its check. */
+/**
+ * A stream in which no two blocks of 64 KiB are the same, and the comparison of what comes back
+ * with it.
+ */
 export function volume(total: number, byLine: boolean) {
   const base = Buffer.alloc(blockBytes)
   for (let at = 0; at < blockBytes; at += 4) base.writeUInt32LE(mix(at), at)
@@ -60,12 +67,12 @@ export function volume(total: number, byLine: boolean) {
   return {
     /** The first difference, a sentence without its full stop. */
     wrong: undefined as string | undefined,
-    /** Bytes that came in place of others, and which the first of them were. */
+    /** How many bytes came back different, and the places of the first few. */
     wrongBytes: 0,
     places: [] as { at: number; was: number; is: number }[],
     /**
-     * Whether too many bytes are wrong for damage: then bytes were added or lost, or all were
-     * translated.
+     * Whether so many bytes are wrong that single changes cannot be the cause: then bytes were
+     * added or lost, or all were translated.
      */
     get isOther() {
       return this.wrongBytes > wrongMax

@@ -68,7 +68,7 @@ export const bytes = question({
 async function askPieces(scene: Scene): Promise<Finding[]> {
   const found: Finding[] = []
   let probe: ProbeConnection | undefined
-  /** How much has to have come on this connection, and no more. */
+  /** How many bytes must have come on this connection; more bytes are a finding. */
   let due = 0
   for (const [passed, piece] of pieces.entries()) {
     if (found.length >= badMax) break
@@ -225,7 +225,7 @@ function judgeVolume(
   return { name: 'stuck', said: `the stream stopped: ${seen}`, evidence }
 }
 
-/** Only a few bytes are wrong, in single places: no program translates like that. */
+/** For a few wrong bytes in single places: a program that translates would change more. */
 const damaged = ({ wrongBytes }: ReturnType<typeof volume>, at: number) => ({
   name: 'corrupted' as const,
   said: `${plural(wrongBytes, 'byte')} of ${formatSize(at)} came back changed, here and there`,

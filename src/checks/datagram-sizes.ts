@@ -16,7 +16,7 @@ const tries = 3
 /** The MTU of Ethernet, if the kernel does not tell that of the path. */
 const usualMtu = 1_500
 const waitMs = 250
-/** So many that, if one in ten is lost, all of them pass only once in twenty times. */
+/** On a path that loses one in ten, all of these pass only once in twenty times. */
 const smallOnes = 30
 const smallEveryMs = 3
 

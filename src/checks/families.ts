@@ -79,7 +79,8 @@ export const families = question<Name>({
     atOnce: Math.min(addressesMax, maxConnections),
     connections: 2 * addressesMax * timesMost,
     bytes: addressesMax * messageBytes * timesMost,
-    // For the connection, for the echo, and both a second time; if one has to wait for the other.
+    // Two waits for the connection and one for the echo, twice. Twice as long if addresses have to
+    // be tried one after the other.
     ms: (maxConnections > 1 ? 6 : 12) * silenceMs,
   }),
   async ask(scene) {
@@ -149,7 +150,9 @@ async function attempt(scene: Scene, address: string): Promise<Attempt> {
   }
 }
 
-/** Whether a connection opens there, where something is spoken on top of it. */
+/**
+ * For TLS, HTTP and WebSocket: whether the connection below them opens at this address.
+ */
 async function opensBelow(scene: Scene, host: string): Promise<boolean> {
   const bare = bareAt({ ...(scene.address as HostAddress), host })
   if (bare.transport === scene.address.transport) return false
@@ -161,7 +164,7 @@ async function opensBelow(scene: Scene, host: string): Promise<boolean> {
   return probe !== undefined
 }
 
-/** As many at once as connections may be open. */
+/** Tries all addresses, as many at once as the limit of open connections allows. */
 async function attemptAll(scene: Scene, addresses: readonly string[]): Promise<Attempt[]> {
   const all: Attempt[] = []
   const atOnce = scene.limits.maxConnections

@@ -14,10 +14,10 @@ import { message, type Scene } from './scene.ts'
 const lineMs = 300
 const words = Buffer.from('yodel check')
 const looks = 3
-/** More than that is no answer to a few words: the other end talks by itself. */
+/** With more bytes than this the other end does not answer: it sends by itself. */
 const answerMaxBytes = 65_536
 
-/** If no datagram has come back, wait for one as long as this many times `silenceMs`. */
+/** If no datagram has come back, the first look waits this many times `silenceMs` for one. */
 const latePatience = 3
 
 /** The most that the first look may use. */
@@ -171,7 +171,7 @@ function learn({ known }: Scene, { probe, sentMs, cameMs, byLine }: Look): void 
   known.pathMtuBytes = infoOf(probe)?.pathMtuBytes
 }
 
-/** What comes in front of an echo is a greeting only if it comes without anything sent, too. */
+/** Bytes in front of an echo are a greeting only if they also come when nothing was sent. */
 async function confirmGreeting(scene: Scene, calling: Calling): Promise<void> {
   const { known } = scene
   const bytes = known.greetingBytes
@@ -197,7 +197,7 @@ async function measure(scene: Scene, probe: ProbeConnection): Promise<void> {
   }
 }
 
-/** Whether the answer comes without a line end. */
+/** Whether the answer comes before a line end has to be sent. */
 const isEarly = (late: Promise<unknown>): Promise<boolean> =>
   Promise.race([
     late.then(() => true),

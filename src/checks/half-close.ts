@@ -8,7 +8,7 @@ import { witnessed } from './attribution.ts'
 import { question, type Found } from './question.ts'
 import { message, type Scene } from './scene.ts'
 
-/** What is under way when FIN is sent, in addition to the small message. */
+/** The size of the larger message that is under way when FIN is sent. */
 const bulkBytes = 128 * 1024
 /** A FIN that comes this much later than it could have is called delayed. */
 const lateMs = 200
@@ -75,7 +75,7 @@ export const halfClose = question<Name>({
   traced: 'all',
   cost: ({ silenceMs }) => ({
     atOnce: 1,
-    // What is short is sent once more, without FIN.
+    // If bytes are missing, the same is sent once more, without FIN.
     connections: 3 * timesMost + 3,
     bytes: (timesMost + 1) * (bulkBytes + 1_000),
     ms: 10 * silenceMs,
@@ -153,7 +153,10 @@ async function askCase(
   }
 }
 
-/** Without FIN. If it does not, FIN is not why it did not. */
+/**
+ * Whether the same bytes come back if no FIN is sent. If they do not, FIN was not the reason that
+ * they were missing.
+ */
 async function comesBack(scene: Scene, sent: Buffer): Promise<boolean> {
   const probe = await scene.open()
   await probe.push(sent, scene.silenceMs)
@@ -173,7 +176,7 @@ const cases = ({ known }: Scene): HalfCloseCase[] => [
 const lateBy = (probe: ProbeConnection, finMs: number): number =>
   probe.endedMs - Math.max(finMs, probe.receivedBytes > 0 ? probe.lastMs : 0)
 
-/** What came back; `all` only if that is known. */
+/** How much came back, in words; `all` only if the path is known to change no bytes. */
 function cameText({ known }: Scene, { receivedBytes }: ProbeConnection, sent: Buffer): string {
   const [came, of] = [receivedBytes, sent.length].map(formatSize)
   if (known.exact && receivedBytes === sent.length) return 'all came back'

@@ -51,7 +51,7 @@ export class HttpLine {
     }
   }
 
-  /** The head of a request; `lines` are its headers without Host and those of the user. */
+  /** The head of a request; `lines` are its headers, except Host and the headers of the user. */
   head(method: string, resource: string, lines: readonly string[]): Buffer {
     const usual = this.#usual.map(([name, value]) => `${name}: ${value}`)
     const all = [`${method} ${resource} HTTP/1.1`, ...usual, ...lines, '', '']

@@ -60,7 +60,7 @@ export const http = question<HttpFinding>({
     const seen = await askSeenHeaders(scene)
     rest.push(...seen.found)
     scene.note(...seen.found)
-    // What other servers do with a trailer is not known.
+    // It is not known what other servers do with a trailer.
     if (seen.isDescribed) rest.push(await askTrailer(scene))
     const second = await askHttp2(scene, seen.isDescribed)
     rest.push(...second.found)

@@ -26,7 +26,11 @@ export interface Silence {
   evidence: string
 }
 
-/** @param prepare returns what ends the preparation */
+/**
+ * Lets a connection be silent for a while, and then sends a message.
+ * @param prepare prepares the connection (for example, turns TCP keep-alive or pings on), and
+ * returns a function that undoes this after the silence
+ */
 export async function silent(
   scene: Scene,
   waitMs: number,
@@ -92,7 +96,8 @@ export async function silentRequest(scene: Scene, waitMs: number): Promise<Silen
   await quiet(scene, probe, waitMs)
   probe.sink = feed
   const bytes = Buffer.concat(parts)
-  // A server may say so when it ends a connection (RFC 9110 section 15.5.9).
+  // A server may send 408 when it ends an idle connection (RFC 9110 section 15.5.9): that is not an
+  // unexpected message.
   const isTimeout = bytes.toString('latin1', 0, 20).startsWith('HTTP/1.1 408 ')
   const told = `${shownBytes(bytes, 60)} came between two requests: ${probe.story}`
   const added = bytes.length > 0 && !isTimeout ? { bytes, evidence: told } : undefined
@@ -149,7 +154,7 @@ async function reached(
   return { seen: undefined, waitMs, fate: 'unreachable', evidence }
 }
 
-/** Says nothing for this long, or until the other side has ended it. */
+/** Sends nothing for this long, or until the other side has ended the connection. */
 async function quiet({ signal }: Scene, probe: ProbeConnection, waitMs: number): Promise<void> {
   const over = new AbortController()
   const either = AbortSignal.any([signal, over.signal])

@@ -78,7 +78,7 @@ export const idle = question<Name>({
       outcome: 'fails',
       effect:
         'A program takes what came in the silence for the answer to its next message, and each ' +
-        'answer from then on for that to the message before.',
+        'answer from then on for the answer to the message before.',
       advice:
         'The server, or a proxy on the way, sends something by itself to clients that are ' +
         'silent: a keep-alive of its own, a notice, a farewell before it ends the connection.',
@@ -117,10 +117,10 @@ export const idle = question<Name>({
     // If the other end keeps traces, one connection is left free to ask for them.
     const most = scene.limits.maxConnections - (scene.known.paired ? 1 : 0)
     const atOnce = Math.min(scene.known.atOnce ?? Infinity, most)
-    // If a server takes few connections at once, the longest waits say most.
+    // If a server serves few connections at once, only the longest silences are tried.
     const chosen = atOnce > graded.length ? graded : graded.slice(-Math.max(1, atOnce - 1))
     const keeping = atOnce > chosen.length ? keptAlive(scene, chosen.at(-1)!) : undefined
-    // If this one cannot connect, the others cannot either, and one of them reports it.
+    // If this connection cannot be made, the others cannot either, and one of them reports it.
     keeping?.catch(() => {})
     const datagrams = isDatagrams(scene.address)
     const isHttp = transports[scene.address.transport].protocol === 'http'
@@ -167,7 +167,7 @@ export const idle = question<Name>({
   },
 })
 
-/** If the other side ends the connection this soon after a byte was due, they may have crossed. */
+/** If FIN comes this soon after a byte was to be sent, the byte and the FIN may have crossed. */
 const raceMs = 500
 
 /**
@@ -213,7 +213,7 @@ const keepers: Partial<Record<string, (probe: ProbeConnection) => () => void>> =
   wss: ping,
 }
 
-/** Describes bytes that came in a silence, by the shortest such silence. */
+/** Describes bytes that came in a silence; of several such silences, the shortest. */
 function describeAdded(tries: readonly Silence[]): Found<Name> | undefined {
   const { added, seen, waitMs = 0 } = tries.find(each => each.added !== undefined) ?? {}
   if (!added) return undefined

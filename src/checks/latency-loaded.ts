@@ -16,7 +16,7 @@ type Finding = Found<LatencyFinding>
 export interface Loaded extends Company {
   loss: Loss
   bloat?: Finding
-  /** A message that was sent meanwhile did not come back at all. */
+  /** Set if a message that was sent meanwhile did not come back at all. */
   stuck?: Finding | undefined
   /** Why the path was not filled, as the end of a sentence. */
   unfilled?: string

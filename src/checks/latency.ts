@@ -62,7 +62,7 @@ export const latency = question<LatencyFinding>({
     const isFound = (found: Finding | undefined) => found !== undefined
     const steps = await persistent(() => askSteps(scene, probe, rtt), isFound)
     const lumps = await persistent(() => askLumps(scene, probe, rtt), isFound)
-    // What collects small pieces may cut a reply, too.
+    // A proxy that collects small pieces may also cut a reply.
     const gaps = lumps ? undefined : describeGaps(samples.gapsMs)
     const last = await persistent(
       () => roundTrip(scene, probe),
@@ -155,7 +155,7 @@ function describeGaps(gapsMs: readonly number[]): Finding | undefined {
   }
 }
 
-/** Small pieces at intervals: buffered, several come back at once. */
+/** Sends small pieces at intervals. If something buffers them, several come back at once. */
 async function askLumps(
   scene: Scene,
   probe: ProbeConnection,

@@ -34,7 +34,9 @@ export interface Limits {
   readonly maxConnections: number
 }
 
-/** A reply that is later than this, and four round trips, is missing. */
+/**
+ * A reply that has not come after this time plus four round trips counts as missing.
+ */
 const silenceMs = 1_000
 /** How many bytes a question sends without a pause, unless it is thorough. */
 const rowBytes = 2 ** 20

@@ -88,7 +88,7 @@ async function greet(scene: Scene, socket: MarkedSocket): Promise<number | undef
   return undefined
 }
 
-/** Datagrams without a mark that were late may be among those that came: takes them out. */
+/** Late datagrams without a mark may be in the tally: this takes them out. */
 function withoutLate(came: MarksSeen['came'], lateMax: number): Tally {
   const tally = new Map(came.map(row => [row.mark, row.datagrams]))
   const unmarked = (tally.get(0) ?? 0) - lateMax
@@ -152,7 +152,7 @@ export function judgeMarks(up: Tally, down: Tally): Marks {
 
 const ecnOf = (mark: number): number => mark & 3
 const dscpOf = (mark: number): number => mark >> 2
-/** A router has marked it in place of dropping it, which is what ECN is for. */
+/** With ECN a router marks a datagram in place of dropping it, if its queue is full. */
 const isCongested = (mark: number) => ecnOf(mark) === 3
 const ecnNames = ['not-ECT', 'ECT(1)', 'ECT(0)', 'CE'] as const
 

@@ -27,7 +27,7 @@ export interface Inquiry {
   readonly limits: Limits
 }
 
-/** Told what is found, as it is found. */
+/** What the runner calls as soon as it has found something. */
 export interface CheckEvents {
   onMode(mode: CheckResult['mode']): void
   onAnswer(result: QuestionResult): void

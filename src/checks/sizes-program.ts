@@ -1,4 +1,4 @@
-/** A message that did not come back: does a program end it, or the connection, after so many B? */
+/** For a message that did not come back: does a program cut it, or the connection, at some size? */
 import type { PathInfo } from '../engines/os/path-info.ts'
 import { formatSize } from '../vocabulary/units.ts'
 import type { Found } from './question.ts'
@@ -13,7 +13,7 @@ export interface Failed {
 }
 
 /**
- * Whether a program ends it after so many bytes: of a connection, or of each message.
+ * Finds out whether a program passes only so many bytes, of a connection or of each message.
  * @param also what became of the same message on a fresh connection
  */
 export function ofProgram(

@@ -16,8 +16,9 @@ export class WsInbox {
   readonly #socket: WebSocket
   readonly #scene: Scene
   readonly #waiting: WsMessage[] = []
-  /** How many messages were no echo, and what the first of them were. */
+  /** How many messages were not an echo. */
   addedCount = 0
+  /** The first of these messages. */
   readonly added: string[] = []
 
   constructor(scene: Scene, socket: WebSocket) {

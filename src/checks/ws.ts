@@ -19,8 +19,9 @@ type Finding = Found<WsFinding>
 /** In the order in which they are tried; each message has to come back whole. */
 const sizes = [125, 126, 65_535, 65_536, 262_144]
 const closeCode = 4_321
-/** Findings that only a silence has shown; and how often the question is asked then. */
+/** Findings that only a silence has shown. */
 const byTime: ReadonlySet<WsFinding> = new Set(['stuck', 'limit', 'no-pong', 'no-close'])
+/** How often the question is asked if it has such a finding. */
 const timesMost = 2
 /** Findings whose direction follows from the counts of the other end. */
 const countsTell: ReadonlySet<WsFinding> = new Set(['stuck', 'limit', 'no-pong', 'added'])

@@ -18,8 +18,9 @@ export interface SeenConnection {
   ledger: Ledger
   /** As of the last scan; the figures of open connections are read again on each request. */
   entry: Entry
-  /** Bytes in and out as of the last scan; and how many per second between the last two scans. */
+  /** Bytes in and out as of the last scan. */
   moved: number
+  /** Bytes in and out per second between the last two scans. */
   bytesPerSecond: number
 }
 

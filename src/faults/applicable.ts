@@ -29,7 +29,7 @@ const phrases: Record<Carries, string> = {
 }
 
 /**
- * Checks faults for a server there.
+ * Checks the faults of a server that listens on this address.
  * @throws UserError if a fault is not valid, or does not apply to this transport
  */
 export function checkFaults(faults: readonly FaultSpec[], address: Address): void {

@@ -113,8 +113,9 @@ export type Without<Words, Key extends string> = Words extends unknown ? Omit<Wo
 
 export interface Synced {
   kind: 'synced'
-  /** Add this to the agent's clock to get the coordinator's; and how wrong that may be. */
+  /** Add this to the time of the agent's clock to get the time of the coordinator's clock. */
   offsetMs: number
+  /** By how much that sum may be wrong. */
   errorMs: number
   /** How far the agent's wall clock is ahead of the coordinator's. */
   wallMs: number

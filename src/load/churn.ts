@@ -49,10 +49,11 @@ export interface ShortDialler {
 }
 
 export class Churn implements ShortConnections {
-  /** How many have begun and not ended; and how many of these are not connected yet. */
+  /** How many short connections have begun and not ended. */
   #open = 0
+  /** How many of the open ones are not connected yet. */
   #opening = 0
-  /** How many of these began before the load was over. */
+  /** How many of the open ones began before the load was over. */
   #owing = 0
   readonly #traffic: Traffic
   readonly #dialler: ShortDialler

@@ -20,7 +20,10 @@ export interface ThreadResult {
   stages?: StageLog[] | undefined
   /** When its short connections were completed. */
   churn?: CameLog | undefined
-  /** The 99th percentile of how late short connections began although there was room. */
+  /**
+   * The 99th percentile of how late short connections began, counted from when the limit of open
+   * connections allowed them to begin.
+   */
   churnLateNs?: number | undefined
   /** With reconnect: the outages, in nanoseconds after the beginning of the window. */
   outages?: Outage[] | undefined

@@ -207,11 +207,11 @@ export const commonOptions = {
           : `Only an echo is served on ${name}.`,
     },
   }),
-  /** The most that all sessions over datagrams send down, together; undefined: the default. */
+  /** The most datagrams per second to all sessions together; undefined: the default. */
   maxRatePerSecond: option(rate({ unlimited: true }), {
     default: undefined,
     flag: 'max-rate',
-    help: 'udp: datagrams per second to all clients of `bench --direction`, at most',
+    help: 'udp: the most datagrams per second to all clients of `bench --direction`',
     defaultText: '10k/s; loopback: unlimited',
     where: {
       engines: ['node'],

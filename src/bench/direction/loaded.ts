@@ -44,7 +44,8 @@ export interface LoadedRun {
   /** Calls the listener when another phase begins. */
   onPhase(listener: (phase: LoadedPhase) => void): void
   /**
-   * Ends early: under load with the figures so far; before that at once, and `finished` rejects.
+   * Ends early. If the flows have filled the path by then, the result has the figures so far;
+   * otherwise `finished` rejects.
    */
   stop(): void
   readonly finished: Promise<LoadedResult>

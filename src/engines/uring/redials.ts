@@ -14,8 +14,9 @@ export class Redials implements Caller {
   readonly #traffic: Traffic
   readonly #dials: RunningDials
   readonly #onOpen: (stream: Stream, now: number) => void
-  /** When each connection is to be dialled; and which connections wait for that. */
+  /** When each connection is to be dialled. */
   readonly #dueNs: Float64Array
+  /** The connections that wait for that. */
   readonly #waiting: DueHeap
   /** How often each connection was dialled again. */
   readonly #counts: Uint32Array

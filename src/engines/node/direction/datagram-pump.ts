@@ -17,8 +17,9 @@ const perTurnMax = 64
 const alarmLeadNs = 100e3
 const sleepMinNs = 150e3
 const timerSlackNs = 2e6
-/** From this rate on, datagrams are sent together; and how long a datagram may wait for others. */
+/** From this rate on, several datagrams are sent together. */
 export const togetherFrom = 20_000
+/** How long a datagram may wait for others. */
 const gatherNs = 250e3
 const trainsPerTurn = 4
 

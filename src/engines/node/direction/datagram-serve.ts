@@ -71,7 +71,7 @@ interface ServedFlow {
 
 export interface SessionRules {
   counters: Float64Array
-  /** Datagrams that it sends in all sessions together, at most; undefined: the default. */
+  /** The most datagrams per second to all sessions together; undefined: the default. */
   maxRatePerSecond: number | undefined
   /** What the sessions of all threads may send. */
   sessionRates: BigInt64Array

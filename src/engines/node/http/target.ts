@@ -42,7 +42,9 @@ export function requestTargetOf(address: HostAddress, calling: Calling): Request
   }
 }
 
-/** The beginning of each request in HTTP/1.1; what frames its body follows. */
+/**
+ * The beginning of each request in HTTP/1.1. The caller adds the headers that frame the body.
+ */
 export const requestHead = ({ method, authority, resource, headers }: RequestTarget): string =>
   [
     `${method} ${resource} HTTP/1.1\r\nHost: ${authority}\r\n`,

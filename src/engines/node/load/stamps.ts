@@ -32,8 +32,9 @@ interface Handle {
 }
 
 const noRoom = Buffer.alloc(0)
-/** The most second descriptors in a thread; and in all threads, as a share of the limit. */
+/** The most second descriptors in a thread. */
 const secondMax = 64
+/** The most second descriptors in all threads, as a share of the limit of descriptors. */
 const secondShare = 0.25
 
 export class Stamps {

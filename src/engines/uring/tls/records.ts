@@ -7,8 +7,9 @@ import type { Libc, Mapping } from '../../os/libc.ts'
 import { sslError, type OpenSsl, type Pointer } from '../../os/openssl.ts'
 import { clientRefused } from '../../../wire/tls/failures.ts'
 
-/** The most bytes of one record (RFC 8446, section 5.1), and how many are read together. */
+/** The most bytes of one record (RFC 8446, section 5.1). */
 const recordMaxBytes = 16_384
+/** How many bytes are read together. */
 const plainBytes = 65_536
 
 /** Why read() has returned. */

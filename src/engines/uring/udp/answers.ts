@@ -13,8 +13,9 @@ import { PatientSends } from './patient-sends.ts'
 import { isForSingle, trainMax, trainMaxBytes } from '../../os/datagram-train.ts'
 import { Trains } from './trains.ts'
 
-/** How many sends a turn may have, and how many of these may have several datagrams. */
+/** How many sends a turn may have. */
 const answersMax = 4096
+/** How many of these sends may have several datagrams. */
 const trainsMax = 256
 
 /** The answers of one turn. */

@@ -38,8 +38,9 @@ export class LoadSockets implements Mover<DatagramStream> {
   readonly #generation: Int32Array
   /** The turn in which the socket was put into its slot. */
   readonly #movedIn: Int32Array
-  /** How many datagrams the kernel got in this turn and has not refused; and how many wait. */
+  /** How many datagrams the kernel got in this turn and has not refused. */
   readonly #given: Int32Array
+  /** How many datagrams wait. */
   readonly #waiting: Int32Array
   #givenNs = 0
   /** Slots for which something was given to the kernel. */

@@ -58,17 +58,13 @@ class DatagramServer implements OpenTask {
   /** Whether a receive is in flight; if not, whether it is to wait for the next tick. */
   #receiving = false
   #failed = false
-  /**
-   * How many datagrams came, answered or not; and how many of them before the last look of a server
-   * that leaves.
-   */
+  /** How many datagrams came, answered or not. */
   #heard = 0
+  /** If the server leaves: how many of them came before its last look. */
   #heardBefore = -1
-  /**
-   * When the server was told to leave, in ms (0: not yet); and how many looks there were since
-   * then.
-   */
+  /** When the server was told to leave, in ms (0: not yet). */
   #leavingSinceMs = 0
+  /** How many looks there were since then. */
   #leavingLooks = 0
   /** Whether everything that had come was read in this turn. It was not if no buffer was free. */
   #hasRead = false
