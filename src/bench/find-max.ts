@@ -167,7 +167,7 @@ class Search {
       return await step()
     } catch (error) {
       if (!(error instanceof UserError) || error.kind === 'usage') throw error
-      // The hint is for a server that never was there.
+      // The hint of the error is for a server that was never reached, so it is left out.
       this.#stoppedBecause = error.message
       return undefined
     }
@@ -219,7 +219,7 @@ class Search {
       () => {},
     )
     const result = await this.#running.finished.catch((error: unknown) => {
-      // The run may have been connecting.
+      // A run that is stopped while it connects rejects.
       if (this.#stopped) return undefined
       throw error
     })

@@ -38,7 +38,7 @@ export async function askSession(scene: Scene, sendsTrailers: boolean): Promise<
   const { all, goaway } = await askMany(scene, requests, false)
   const found = judge(all, goaway)
   if (!sendsTrailers || found.length > 0) return found
-  // Some that speak HTTP/2 take a trailer of a request for a mistake, and end the connection.
+  // Some servers take a trailer of a request for a mistake, and end the connection.
   const [last] = (await askMany(scene, 1, true)).all
   return last?.hasTrailer ? [] : [noTrailer('HTTP/2')]
 }

@@ -16,8 +16,8 @@ const stepMs = 25
 const pieceBytes = 8
 
 /**
- * The second piece follows the first at once; the same, but the reply is acknowledged at once; or
- * the second piece follows the reply to the first.
+ * `in a row`: the second piece follows the first at once. `acknowledged`: the same, and the reply is
+ * acknowledged at once. `apart`: the second piece follows the reply to the first.
  */
 type Way = 'in a row' | 'acknowledged' | 'apart'
 
@@ -49,8 +49,8 @@ export async function askSteps(
     if (least < stepMs) return undefined
     if (pair + 1 >= pairsLeast && performance.now() - startedMs > budgetMs) break
   }
-  // The fastest pair in a row must be slower than most other pairs: on a busy machine all pairs
-  // vary alike.
+  // The fastest of the pairs in a row must be slower than most other pairs: on a busy machine all
+  // pairs vary alike.
   const usual = Math.min(median(apart)!, ...acknowledged)
   if (least - usual < stepMs) return undefined
   return {

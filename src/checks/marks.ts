@@ -51,7 +51,7 @@ export async function askMarks(scene: Scene): Promise<Marks> {
   const socket = await scene.adopt(
     async () => MarkedSocket.to(to, calling, sourceOf(calling, 0)),
     opened => opened.close(),
-    // It is closed with the question.
+    // The socket is closed when the question ends.
     () => new Promise(() => {}),
   )
   const own: Own = { local: socket.local, openedAt: Date.now() }

@@ -38,7 +38,7 @@ export const overload = question<Name>({
     connections:
       maxConnections + 1 + afterMost + alikeCost(messageBytes).connections + plainMost * plainCount,
     bytes: maxConnections * messageBytes * 3 + alikeCost(messageBytes).bytes,
-    // If a first packet is sent again, that takes seconds; and what is found is tested twice.
+    // It takes seconds until a first packet is sent again, and a finding is tested twice.
     ms: 12 * silenceMs,
   }),
   async ask(scene) {
@@ -228,7 +228,7 @@ async function stillServed(
     open.map(async probe => {
       probe.discard()
       await probe.write(sent)
-      // A packet that is lost several times in a row comes late; over a dead connection none comes.
+      // A packet lost several times in a row comes late; over a dead connection no packet comes.
       for (let time = 0; time < 2; time++)
         if ((await probe.bytes(sent.length, scene.silenceMs)) === 'done') break
       if (isEchoOf(sent, probe, scene.known)) return undefined

@@ -32,9 +32,9 @@ export const proxy = question<Name>({
       outcome: 'fails',
       effect: 'The other end takes this client for another one.',
       advice:
-        'The PROXY header or X-Forwarded-For names an address that is not this one: a second ' +
-        'proxy in front does not pass on the address that it got, or the server believes a ' +
-        'header that any client can forge.',
+        'The PROXY header or X-Forwarded-For names another address: a second proxy in front does ' +
+        'not pass on the address that it got, or the server believes a header that any client ' +
+        'can forge.',
     },
   },
   refuses({ known, address, control, calling }) {

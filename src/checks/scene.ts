@@ -139,7 +139,7 @@ export class Scene implements AsyncDisposable {
     if (transports[this.address.transport].carries !== 'bytes') return false
     this.#opened++
     const { stream } = await this.#dial({ address: this.address, calling })
-    // A server that knows no sessions echoes it like any bytes.
+    // A server that knows no sessions echoes the hello like any bytes.
     const traced = await trace(stream, this.silenceMs).catch(() => undefined)
     stream.destroy()
     this.known.fingerprint = traced?.accepted.fingerprint

@@ -14,9 +14,9 @@ export const tlsFindings = {
     effect:
       'Clients that check the certificate refuse the connection; others may talk to an impostor.',
     advice:
-      'Look at whose certificate it is. If it is not that of the server, something on the way ' +
-      'ends TLS (an inspecting proxy, a captive portal). If it is, renew it, send the whole ' +
-      'chain, or give clients its authority (`--ca`) or fingerprint (`--pin`).',
+      'Look at whose certificate it is. If another program shows its own, something on the way ' +
+      'ends TLS (an inspecting proxy, a captive portal). If the server shows it, renew it, send ' +
+      'the whole chain, or give clients its authority (`--ca`) or fingerprint (`--pin`).',
   },
   intercepted: {
     outcome: 'differs',

@@ -152,7 +152,7 @@ async function askEnd(scene: Scene, { stream, records }: Shaken): Promise<Findin
 }
 
 /**
- * Tries each version by itself: a client that offers an old one may get it.
+ * Tries each version by itself: a client that offers an old version may get it.
  * @param agreed the version that the server chose when it was offered all versions
  */
 async function askVersions(

@@ -3,9 +3,9 @@ import { plural } from '../vocabulary/units.ts'
 import { firstWrongByte, type Payload } from './payload.ts'
 
 /**
- * A byte from another place differs in about four bits, a corrupt one mostly in one. Bits above two
- * add up, and right bytes lower the sum. So some 30 bytes out of step reach the limit, as does a
- * replaced piece of about that length.
+ * A byte from another place differs in about four bits, a corrupt one mostly in one. Each byte adds
+ * its wrong bits, less `usualBits`, to a sum, so right bytes lower it. Some 30 bytes out of step
+ * reach the limit, and so does a replaced piece of about that length.
  */
 const usualBits = 2
 const limitBits = 64

@@ -9,8 +9,9 @@ import type { Planned, Timetable } from './timetable.ts'
 
 /** How long to wait for duplicates after the last echo, where there are no connections to close. */
 const lingerNs = 50e6
-/** The mover is told to halt again and again until it has: how often, and for how long at most. */
+/** The mover is told to halt again and again, at this interval, until it has halted. */
 const haltAgainNs = 1e6
+/** If it has not halted after this time, it is not told again. */
 const haltMaxNs = 250e6
 /** If a tick is this late, the thread was held up, and has not read what came meanwhile. */
 const lateNs = 10e6
@@ -54,7 +55,7 @@ export class Life<S extends Planned> {
   /** When the drain is over. */
   #abandonNs = Infinity
   #abandoned = false
-  /** Until when the mover may take to halt; undefined before it is asked to. */
+  /** The instant by which the mover must have halted; undefined before it is asked to. */
   #haltUntilNs: number | undefined
   /** How late the last tick was, if it only left time to read; else 0. */
   #waitedForNs = 0

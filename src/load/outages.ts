@@ -144,7 +144,7 @@ export function atMost(most: number, rows: readonly Outage[]): Outage[] {
 }
 
 /**
- * How many connections were down at the same time, at most. An outage that ends when another begins
+ * The most connections that were down at the same time. An outage that ends when another begins
  * does not overlap it.
  */
 function mostAtOnce(outages: readonly Outage[]): number {

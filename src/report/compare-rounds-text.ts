@@ -37,8 +37,8 @@ export function compareRoundsText(comparison: RoundsComparison, canvas: Canvas):
 }
 
 /**
- * The verdict. A difference is not a failure; a condition of `--fail-if` that holds, and a run that
- * failed, are.
+ * The verdict. A condition of `--fail-if` that holds, or a run that failed, makes it FAIL. A
+ * difference by itself does not.
  */
 function saidOf(comparison: RoundsComparison): Said {
   const { noClaimBecause, missed, conditions } = comparison

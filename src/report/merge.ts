@@ -280,7 +280,7 @@ function apart(
   return reasons
 }
 
-/** @param because why the whole is not valid; with a reason, those of slices are left out */
+/** @param because why the whole is not valid; if it says why, the reasons of slices are left out */
 const invalid = (
   parts: readonly Kept[],
   because: readonly string[],

@@ -14,7 +14,7 @@ export interface ModelRound {
   p99Us: number | undefined
   /** Processor time of the server process. */
   cpuPerEchoUs: number | undefined
-  /** What the server's private memory grew by, for each client that it served. */
+  /** By how much the private memory of the server grew for each client that it served. */
   memoryPerClientBytes: number | undefined
   /** The time from the start of the server to its ready line. */
   startMs: number

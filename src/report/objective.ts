@@ -76,7 +76,7 @@ const ofDatagrams: typeof totals = {
 }
 const metrics = { ...totals, ...ofDatagrams }
 
-/** 0 without an outage; null if one had not ended when the run did. */
+/** 0 without an outage; null if an outage had not ended at the end of the run. */
 function longestOutageUs({ outages }: RunResult): number | null {
   const lasted = outages?.rows.map(({ beginSeconds, endSeconds }) =>
     endSeconds === null ? Infinity : (endSeconds - beginSeconds) * 1e6,

@@ -42,8 +42,9 @@ export interface PartFigures {
   /** The name of its file. */
   file?: string
   connections: number
-  /** ISO 8601, by the clock of its machine; how much later than --start-at, or null. */
+  /** ISO 8601, by the clock of its machine. */
   startedAt: string
+  /** How much later than --start-at it began; null without --start-at. */
   startErrorMs: number | null
   achievedPerSecond: number | null
   p99Us: number | null

@@ -55,7 +55,7 @@ export class ClientLedger {
     }
   }
 
-  /** @param bytesIn the bytes of all clients of the thread so far; so is `bytesOut` */
+  /** @param bytesIn as `bytesOut`: the bytes of all clients of the thread so far */
   #update({ slot, inBefore, outBefore }: Client, bytesIn: number, bytesOut: number, now: number) {
     if (slot === -1) return
     const [received, sent] = [bytesIn - inBefore, bytesOut - outBefore]

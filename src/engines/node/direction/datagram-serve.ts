@@ -77,7 +77,7 @@ export interface SessionRules {
   sessionRates: BigInt64Array
 }
 
-/** For ever: others may send now instead. */
+/** Stops for ever, so that other sessions may send instead. */
 function stopSending({ pump, granted }: ServedFlow) {
   pump?.end()
   granted?.release()

@@ -4,8 +4,8 @@ import { loadLibc } from '../../os/libc.ts'
 import { Pages } from '../../os/pages.ts'
 
 /**
- * Smaller than that of a load: with the bytes that are on their way it has to fit into the cache of
- * a processor, or sending costs twice as much.
+ * Smaller than the table of a load: with the bytes that are on their way it has to fit into the
+ * cache of a processor, or sending costs twice as much.
  */
 const tableBytes = 2 ** 17
 

@@ -32,7 +32,7 @@ export function createParser(
     headersTimeout: timeoutMs,
     requestTimeout: 0,
     connectionsCheckingInterval: Math.max(10, Math.min(1_000, timeoutMs / 4)),
-    // The idle timeout is that of every transport, so the parser's is off.
+    // One idle timeout serves all transports, so the timeout of the parser is off.
     keepAliveTimeout: 0,
     // rules.ts checks the Host header, so that a refusal is counted and has a sentence.
     requireHostHeader: false,
