@@ -16,8 +16,8 @@ const stepMs = 25
 const pieceBytes = 8
 
 /**
- * `in a row`: the second piece follows the first at once. `acknowledged`: the same, and the reply is
- * acknowledged at once. `apart`: the second piece follows the reply to the first.
+ * `in a row`: the second piece follows the first at once. `acknowledged`: the same, and the reply
+ * is acknowledged at once. `apart`: the second piece follows the reply to the first.
  */
 type Way = 'in a row' | 'acknowledged' | 'apart'
 

@@ -29,7 +29,7 @@ export interface HttpCalling {
   oneRequest?: boolean | undefined
   /** Whether the request says that its body is a session in band. */
   isSession?: boolean | undefined
-  /** The hello of that session, which a request without a body (GET) has in its head. */
+  /** The hello of that session, which a request without a body (GET) has in a header. */
   hello?: string | undefined
   /**
    * Whether answers of any status are passed on. Otherwise a status outside 200 to 299 breaks the

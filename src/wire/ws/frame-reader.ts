@@ -46,8 +46,8 @@ export class WsFrameReader {
   /** For CLOSE: the code, 1005 if there is none. For FAILURE: the code for the reason. */
   code = 0
   /**
-   * Set by the caller: where payloads are moved to, each with room for an unmasked head before it;
-   * -1: they stay in their place.
+   * Set by the caller: where payloads are moved to, each with room for an unmasked header before
+   * it; -1: they stay in their place.
    */
   cursor = -1
   readonly #isMasked: boolean
@@ -55,7 +55,7 @@ export class WsFrameReader {
   #memory!: Memory
   #from = 0
   #to = 0
-  /** The beginning of a head that is not complete. */
+  /** The beginning of a header that is not complete. */
   #head = none
   /** The frame that is being read; `#left` bytes of its payload are missing. */
   #left = BETWEEN
@@ -112,7 +112,7 @@ export class WsFrameReader {
     return found.FAILURE
   }
 
-  /** Reads the head of a frame; returns whether it is complete. */
+  /** Reads the header of a frame; returns whether it is complete. */
   #readHead(): boolean {
     if (this.#head.length === 0) {
       const size = this.#parseHead(this.#memory.bytes, this.#from, this.#to - this.#from)
@@ -129,7 +129,7 @@ export class WsFrameReader {
     return false
   }
 
-  /** Returns the length of the head; 0 if bytes are missing. Checks the bytes that are there. */
+  /** Returns the length of the header; 0 if bytes are missing. Checks the bytes that are there. */
   #parseHead(bytes: Uint8Array, at: number, there: number): number {
     if (there < 2) return 0
     const first = bytes[at]!

@@ -3,7 +3,7 @@ import { randomFillSync } from 'node:crypto'
 
 export const opcode = { more: 0, text: 1, binary: 2, close: 8, ping: 9, pong: 10 } as const
 
-/** The longest head: two bytes, eight for a long length, four for the mask. */
+/** The longest header: two bytes, eight for a long length, four for the mask. */
 export const headerMaxBytes = 14
 
 /** Random masks: clients have to mask their payloads with unpredictable bytes (section 5.3). */
@@ -43,17 +43,17 @@ export function maskedFrame(code: number, payload: Uint8Array): Buffer {
   return frame.subarray(from)
 }
 
-/** How long the head of a frame without a mask is. */
+/** How long the header of a frame without a mask is. */
 export const headBytes = (payloadBytes: number): number =>
   payloadBytes < 126 ? 2 : payloadBytes < 65_536 ? 4 : 10
 
-/** The head of a frame without a mask. */
+/** The header of a frame without a mask. */
 export function frameHeader(code: number, payloadBytes: number): Buffer {
   const header = Buffer.allocUnsafe(headerMaxBytes)
   return header.subarray(0, putHeader(header, 0, code, payloadBytes, false))
 }
 
-/** Writes a head. Returns where the payload, or its mask, begins. */
+/** Writes a header. Returns where the payload, or its mask, begins. */
 export function putHeader(
   into: Uint8Array,
   at: number,
@@ -83,7 +83,7 @@ export function newMask(): number {
   return masks[at]! | (masks[at + 1]! << 8) | (masks[at + 2]! << 16) | (masks[at + 3]! << 24)
 }
 
-/** Writes a mask behind a head. Returns where the payload begins. */
+/** Writes a mask behind a header. Returns where the payload begins. */
 export function putMask(into: Uint8Array, at: number, mask: number): number {
   for (let n = 0; n < 4; n++) into[at + n] = mask >>> (n << 3)
   return at + 4

@@ -1,7 +1,7 @@
 /**
  * WebSocket below the echo (RFC 6455). Frames are answered from the memory in which they came: the
- * head of an answer is never longer than the head of the frame, so it fits in front of the payload,
- * which stays where it is. Further frames in the same bytes are moved up to the answer.
+ * header of an answer is never longer than the header of the frame, so it fits in front of the
+ * payload, which stays where it is. Further frames in the same bytes are moved up to the answer.
  */
 import { counter, type FailureName, type Meter } from '../../../metrics/meter.ts'
 import type { ServeTask } from '../../../task.ts'
@@ -171,7 +171,7 @@ export class WsLayer implements Layer {
       putHeader(this.#memory.bytes, head, code, length, false)
       if (this.#answer === -1) this.#answer = head
     } else {
-      // A part of the frame's head came in other bytes, so there is no room here for our head.
+      // A part of the frame's header came in other bytes, so there is no room here for our header.
       this.#send(slot, reader)
       this.wire.sendBytes(slot, frameHeader(code, length))
       this.#answer = at
