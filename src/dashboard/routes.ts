@@ -27,8 +27,8 @@ export interface DashboardParts {
 
 const text = 'text/plain; charset=utf-8'
 /**
- * The policy of a report, which has a stricter one in its head, too: nothing is loaded, no script
- * runs.
+ * The policy of a report: nothing is loaded, and no script runs. The page has a stricter policy of
+ * its own in a `<meta>` element, too.
  */
 const reportPolicy = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox"
 

@@ -26,8 +26,9 @@ export interface Findings {
   countingCorruption: boolean
   /** Whether its messages are datagrams. */
   datagrams?: boolean
-  /** Whether it is a load on HTTP; statuses of failure by thread, and how often. */
+  /** Whether it is a load on HTTP. */
   http?: boolean
+  /** How often each error status came; each thread has entries of its own. */
   statuses?: [status: number, count: number][]
   /** Why connections failed, by class, where more is known. */
   reasons?: [name: FailureName, reason: string][]

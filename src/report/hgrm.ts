@@ -7,8 +7,8 @@ const stepsPerHalf = 5
 
 /**
  * Percentiles that too few samples support are left out, except the least and the greatest value.
- * In milliseconds like that of wrk2, but with five decimals: with three, 20 µs would have two
- * digits left.
+ * Values are milliseconds, as wrk2 prints them, but with five decimals: with three, 20 µs would
+ * have two digits left.
  */
 export function loadHgrm({ histograms, responseUs, resolution }: RunResult): string {
   const buckets = histograms.responseUs

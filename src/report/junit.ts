@@ -38,7 +38,7 @@ export function junit({ command, address, cases, figures, startedAt, ...rest }: 
 const numberOf = (cases: readonly Case[], wanted: Case['outcome']) =>
   cases.filter(({ outcome }) => outcome === wanted).length
 
-/** Behind a name; what comes from a peer or a file stays text. */
+/** The attributes of an element. Text of a peer or a file is escaped, so it stays text. */
 const attributes = (values: Record<string, string | number>): string =>
   Object.entries(values)
     .map(([name, value]) => ` ${name}="${escapeHtml(String(value))}"`)

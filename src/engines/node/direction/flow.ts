@@ -42,7 +42,7 @@ export interface FlowParts {
   stream: Duplex
   /** The socket that the system knows: the stream itself, or what it runs on. */
   below: Duplex
-  /** What to send first; undefined if it was in the head of a request, which has no body. */
+  /** What to send first; undefined if it was in a header of a request without a body. */
   hello: Buffer | undefined
   /** The hello of such a request: an answer that contains it is an echo. */
   inHead: string | undefined

@@ -49,7 +49,7 @@ function helloOf(task: FlowTask, flow: number, isGet: boolean): Hello {
   return { mode, id, seed, flow, sizeBytes, ratePerSecond, lastsMs }
 }
 
-/** The target of a request without a body: the hello is in its head. */
+/** The target of a request without a body: the hello is in a header. */
 const withHello = ({ address, calling }: FlowTask, hello: string): Target => ({
   address,
   calling: { ...calling, http: { ...calling.http, hello } },
