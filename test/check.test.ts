@@ -1,7 +1,7 @@
 /** yodel check against good servers, bad servers and bad relays: it says what is true of each. */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { createServer, type AddressInfo } from 'node:net'
+import { createServer, type AddressInfo, type Socket } from 'node:net'
 import { after, before, test } from 'node:test'
 import { check, serve, UserError, type CheckOptions, type CheckResult, type Server } from 'yodel'
 import { full } from './full.ts'
@@ -159,6 +159,26 @@ test('a server that goes away after the first look is a finding of each question
       /^bytes: gone,half-close: gone,overload: gone,idle: gone,sizes: gone$/,
     )
   }
+})
+
+test('a server that goes away in a silence has not only ended idle connections', async () => {
+  const sockets: Socket[] = []
+  const server = createServer(socket => {
+    sockets.push(socket)
+    socket.on('error', () => {}).pipe(socket)
+    // The first look needs two.
+    if (sockets.length < 3) return
+    server.close()
+    sockets.forEach(each => each.end())
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  const only = ['idle' as const]
+  const result = await check(`tcp://127.0.0.1:${port}`, { ...options, only, idleMs: 400 }).finished
+  assert.equal(result.verdict, 'fails', told(result))
+  const names = result.questions[0]!.findings.map(({ name }) => name)
+  assert.deepEqual(names.toSorted(), ['closed', 'gone'], told(result))
 })
 
 test('a check of which no question was asked is not ok', async () => {

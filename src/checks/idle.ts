@@ -103,7 +103,7 @@ export const idle = question<Name>({
   },
   cost: limits => ({
     atOnce: waits(limits.idleMs).length + 1,
-    connections: waits(limits.idleMs).length + 1,
+    connections: waits(limits.idleMs).length + 2,
     bytes: 3 * requestBytes * (waits(limits.idleMs).length + 1),
     ms: limits.idleMs + 5 * limits.silenceMs,
   }),
@@ -146,7 +146,9 @@ export const idle = question<Name>({
     )
     const extra = describeAdded(tries)
     const more = extra ? [extra] : []
-    if (!first)
+    const answer = first ? describe(first, survivedMs, kept, scene) : undefined
+    if (answer && !datagrams) await lookAgain(scene, [...more, answer])
+    if (!first || !answer)
       return {
         said:
           `after ${formatDuration(survivedMs)} of silence ` +
@@ -162,10 +164,16 @@ export const idle = question<Name>({
       const found = endedMs < keptLeastMs ? [short] : []
       return { said, found: [...more, ...found], figures: { idle: survivedMs } }
     }
-    const found = describe(first, survivedMs, kept, scene)
-    return { said: found.said, found: [...more, found], figures: { idle: survivedMs } }
+    return { said: answer.said, found: [...more, answer], figures: { idle: survivedMs } }
   },
 })
+
+/** All connections end, too, if their server goes away: then a new one does not open. */
+async function lookAgain(scene: Scene, found: readonly Found<Name>[]): Promise<void> {
+  scene.note(...found)
+  const probe = await scene.open()
+  await probe.close()
+}
 
 /** If FIN comes this soon after a byte was to be sent, the byte and the FIN may have crossed. */
 const raceMs = 500
