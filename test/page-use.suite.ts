@@ -119,7 +119,7 @@ async function ratesAreSorted(page: Page, { url }: Served) {
   await echo(silent, 'once')
   const load = flood(url, { connections: 1, ratePerSecond: 200, message: 'x'.repeat(1000) })
   await page.getByRole('button', { name: 'Rate', exact: true }).click()
-  const rate = page.locator('tbody tr').first().locator('.rate')
+  const rate = page.locator('#connections tbody tr').first().locator('.rate')
   await rate.getByText(/kB\/s/).waitFor()
   // The cells of a row stand side by side.
   const cells = page.locator('#connections tbody tr').first().locator('td')

@@ -57,7 +57,7 @@ suite('the page in a browser', { skip, concurrency: true }, () => {
   test('every preset is taken, of datagrams too', rare, presetsSuit)
   test('with --concurrency 1 one is served and others wait, in two colours', rare, othersWait)
   for (const [name, use] of Object.entries(apart)) test(name, rare, () => use(served))
-  suite('used for one thing after the other', () => {
+  suite('used for one thing after the other', { concurrency: false }, () => {
     let page: Page
     before(async () => {
       page = await openPage(served.link, { viewport: { width: 1280, height: 900 } })

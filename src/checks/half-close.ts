@@ -88,7 +88,8 @@ export const halfClose = question<Name>({
       const isLate = found.some(({ name }) => name === 'fin-delayed')
       const seen = await persistent(
         () => askCase(scene, each),
-        ({ bad }) => bad?.name === 'fin-delayed' && !isLate,
+        // A reset behind the last byte of an echo may lose some of it the next time.
+        ({ bad }) => bad?.name === 'reset' || (bad?.name === 'fin-delayed' && !isLate),
       )
       stuck ??= seen.stuck
       scene.note(seen.bad)
