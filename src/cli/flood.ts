@@ -11,6 +11,7 @@ import { fromFlags, option } from '../options/form.ts'
 import { askedFor, isForTransport } from '../options/where.ts'
 import { hasSeconds } from '../report/formats.ts'
 import type { LoadAbout } from '../report/live.ts'
+import type { RunResult } from '../report/result.ts'
 import { lowerBackgroundThreads } from '../threads/background.ts'
 import { plural } from '../vocabulary/units.ts'
 import { addressArgument } from './flags.ts'
@@ -112,8 +113,17 @@ async function send(
 ): Promise<void> {
   lowerBackgroundThreads()
   const run = flood(address, options)
-  const restore = onInterrupt(leaveUnconnected)
-  const reached = await run.ready.finally(restore)
+  // One listener for both: between two of them a signal could get lost.
+  let interrupted = false
+  let connected = false
+  const restore = onInterrupt(() => {
+    if (!connected) leaveUnconnected()
+    interrupted = true
+    run.stop()
+  })
+  run.finished.finally(restore).catch(() => {})
+  const reached = await run.ready
+  connected = true
   onBegun(run)
   if (output.ndjson) streamIntervals(run, print)
   const about = {
@@ -123,8 +133,7 @@ async function send(
     durationMs: options.durationMs ?? Infinity,
     count: options.count ?? Infinity,
   }
-  const interrupted = await untilFinished(run, about, drawsNothing(output))
-  const result = await run.finished
+  const result = await shown(run, about, drawsNothing(output))
   printResult(result, output)
   if (nobodyThere(result)) process.exitCode = exitCodes.network
   else if (result.verdict === 'fail') process.exitCode = exitCodes.failed
@@ -148,24 +157,12 @@ async function openPages(
   })
 }
 
-/** Shows a run until its end. Resolves with whether a signal ended it. */
-async function untilFinished(run: LoadRun, about: LoadAbout, silent: boolean): Promise<boolean> {
-  let interrupted = false
-  const restore = onInterrupt(() => {
-    interrupted = true
-    run.stop()
-  })
-  // Only now, with the signal handlers in place: a reader of this line may send a signal at once.
+/** Shows a run until its end. */
+async function shown(run: LoadRun, about: LoadAbout, silent: boolean): Promise<RunResult> {
   tell(
     `flooding ${about.address} over ${plural(about.connections, 'connection')}; ` +
       'Ctrl-C ends it with a report',
   )
   const stopShowing = silent ? () => {} : showLoad(run, about)
-  try {
-    await run.finished
-  } finally {
-    stopShowing()
-    restore()
-  }
-  return interrupted
+  return await run.finished.finally(stopShowing)
 }
