@@ -5,7 +5,7 @@ import { after, describe, test } from 'node:test'
 import { full, onlyFull } from '../full.ts'
 import { missing, root } from '../program.ts'
 import { tableOf, type Row } from './check-table.ts'
-import { askOn, examine, falseAlarms, names, questionOf, sideOf } from './judge.ts'
+import { askOn, examine, falseAlarms, names, questionOf, sideOf, type Told } from './judge.ts'
 import { noLab } from './lab.ts'
 import { createPath } from './path.ts'
 import { pathologies } from './pathologies.ts'
@@ -31,15 +31,30 @@ for (const name of full ? [] : daily)
     assert.equal(told.code, pathology.outcome === 'fails' ? 1 : 0)
   })
 
+/** What a run has not named, or named without a cause; undefined if it is right. */
+function wrongIn(told: Told, pathology: Pathology): string | undefined {
+  const asked = questionOf(told, pathology.question)
+  if (!asked || !names(told, pathology))
+    return `${pathology.question} ${asked?.outcome}: ${asked?.said}`
+  return falseAlarms(told, pathology)[0]
+}
+
 /** Most of the time it waits, so several at a time do not disturb one another much. */
 describe(
   'of all that is bad check says what it is',
   { skip: noLab || onlyFull, concurrency: 6 },
   () => {
     for (const [name, pathology] of Object.entries(pathologies))
-      test(name, { skip: lacking(pathology) }, async () => {
+      test(name, { skip: lacking(pathology) }, async context => {
         const { both: paired = false } = pathology
-        const told = await examine(pathology, { args: brief, paired })
+        const examined = () => examine(pathology, { args: brief, paired })
+        let told = await examined()
+        const wrong = wrongIn(told, pathology)
+        if (wrong !== undefined && pathology.known === undefined) {
+          // A bad path does the same again; six labs at once on a busy machine do not.
+          context.diagnostic(`asked once more, since: ${wrong}`)
+          told = await examined()
+        }
         rows.set(name, { pathology, told })
         const asked = questionOf(told, pathology.question)
         assert.ok(asked, `check has no question ${pathology.question}`)
@@ -48,8 +63,7 @@ describe(
           assert.ok(!names(told, pathology), `${name} is named now: take away what is known of it`)
           return
         }
-        assert.ok(names(told, pathology), `${pathology.question} ${asked.outcome}: ${asked.said}`)
-        assert.deepEqual(falseAlarms(told, pathology), [])
+        assert.equal(wrongIn(told, pathology), undefined)
         if (pathology.side === undefined) return
         const both = await examine(pathology, {
           paired: true,
