@@ -31,7 +31,7 @@ const engineOf = (file: string) => /^engines\/(?!os\/)(\w+)\//.exec(file)?.[1]
 /** Exports that open no socket, from modules with sockets: wire/ may use them. */
 const socketless = [
   'isIP isIPv4 isIPv6 BlockList createSecureContext rootCertificates SecureContext',
-  'hostname networkInterfaces',
+  'hostname networkInterfaces crc32',
 ].flatMap(names => names.split(' '))
 const withoutSockets = ['node:buffer', 'node:crypto', 'node:url']
 const filesIn = (folder: string, pattern: RegExp) =>

@@ -4,10 +4,10 @@
  *
  *   kind 1 | checksum 3 | length 4 | bytes
  *
- * The checksum is over kind and length, and over the bytes unless they are payload: the receiver
- * knows the payload.
+ * The checksum is the upper 24 bits of the CRC-32 of zlib, which begins with the kind. It covers
+ * the length, and the bytes unless they are payload: the receiver knows the payload.
  */
-import { checkOf } from '../check.ts'
+import { crc32 } from 'node:zlib'
 import { Joined } from '../ws/joined.ts'
 import { isReport, type Report, type Trace } from './trace.ts'
 
@@ -80,16 +80,16 @@ export function frameHead(kind: FrameKind, length: number, body: Uint8Array = no
   const head = Buffer.alloc(frameHeadBytes)
   head[0] = kind
   head.writeUInt32BE(length, 4)
-  head.writeUIntBE(frameCheck(head, body), 1, 3)
+  head.writeUIntBE(frameChecksum(head, body), 1, 3)
   return head
 }
 
-const frameCheck = (head: Buffer, body: Uint8Array): number =>
-  checkOf(head[0]! ^ Math.imul(head.readUInt32BE(4), 0x0100), body) >>> 8
+const frameChecksum = (head: Buffer, body: Uint8Array): number =>
+  crc32(body, crc32(head.subarray(4, frameHeadBytes), head[0])) >>> 8
 
 /** Whether header and body are as they were written. */
 const isIntact = (head: Buffer, body: Uint8Array): boolean =>
-  head.readUIntBE(1, 3) === frameCheck(head, body)
+  head.readUIntBE(1, 3) === frameChecksum(head, body)
 
 /** A frame whose body is JSON. */
 export function writeFrame<K extends keyof Bodies>(kind: K, body: Bodies[K]): Buffer {

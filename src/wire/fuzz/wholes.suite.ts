@@ -68,7 +68,7 @@ export const wholes: Whole[] = [
   },
   {
     kind: 'whole',
-    files: ['check.ts', 'udp/session.ts', 'udp/payload-head.ts'],
+    files: ['udp/session.ts', 'udp/payload-head.ts'],
     words: [...Object.values(datagrams.datagramKinds).map(kind => Buffer.of(kind)), ...jsonWords],
     samples: [
       datagrams.writeOther(datagrams.datagramKinds.report, 1, report),

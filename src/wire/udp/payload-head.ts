@@ -49,7 +49,7 @@ export function writePayloadHead(
 /** Writes the instant and the checksum into a header that is complete otherwise. */
 export function writeSentNs(into: Buffer, { secret }: HeadKey, sentNs: number, at = 0): void {
   into.writeDoubleBE(sentNs, at + 12)
-  into.writeUInt32BE(checkOf(into, secret, at), at + 20)
+  into.writeUInt32BE(checksumOf(into, secret, at), at + 20)
 }
 
 export const readPayloadHead = (from: Buffer): PayloadHead => ({
@@ -62,15 +62,16 @@ export const readPayloadHead = (from: Buffer): PayloadHead => ({
  * The checksum of all fields that can differ between two headers. `mix` is a permutation, so a
  * change within one word always changes the checksum.
  */
-function checkOf(head: Buffer, secret: number, at: number): number {
-  let check = mix(secret ^ head[at + 1]!)
-  for (let word = at + 4; word < at + 20; word += 4) check = mix(check ^ head.readUInt32BE(word))
-  return check
+function checksumOf(head: Buffer, secret: number, at: number): number {
+  let checksum = mix(secret ^ head[at + 1]!)
+  for (let word = at + 4; word < at + 20; word += 4)
+    checksum = mix(checksum ^ head.readUInt32BE(word))
+  return checksum
 }
 
 const isIntact = (datagram: Buffer, secret: number): boolean =>
   datagram.length >= payloadHeadBytes &&
-  checkOf(datagram, secret, 0) === datagram.readUInt32BE(payloadHeadBytes - 4)
+  checksumOf(datagram, secret, 0) === datagram.readUInt32BE(payloadHeadBytes - 4)
 
 /**
  * Whether a datagram has payload of this session, and whether its header is as it was sent.

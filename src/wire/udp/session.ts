@@ -6,10 +6,10 @@
  *   payload:  see payload-head
  *   others:   kind 1 | 0 | length of the body 2 | session 4 | checksum 4 | body
  *
- * A body is JSON, or a piece of a report. The checksum is over all but itself.
+ * A body is JSON, or a piece of a report. The checksum is the CRC-32 of zlib over all but itself.
  */
 import { createHmac, timingSafeEqual } from 'node:crypto'
-import { checkOf } from '../check.ts'
+import { crc32 } from 'node:zlib'
 
 /** The first byte; none of them is the first byte of a hello. */
 export const datagramKinds = {
@@ -36,7 +36,7 @@ type DatagramKind = (typeof datagramKinds)[keyof typeof datagramKinds]
 
 /** The length of the header of a datagram without payload. */
 export const otherHeadBytes = 12
-const checkAt = 8
+const checksumAt = 8
 /** The length of a question, which its answer must not exceed. */
 export const questionBytes = 1_200
 export const piecesMaxBytes = questionBytes - otherHeadBytes - 8
@@ -59,15 +59,16 @@ export function writeOther(kind: DatagramKind, session: number, body: object, by
 
 /** Writes the checksum of a datagram that is complete otherwise. */
 export function sealed(datagram: Buffer): Buffer {
-  datagram.writeUInt32BE(checkOfOther(datagram), checkAt)
+  datagram.writeUInt32BE(checksumOfOther(datagram), checksumAt)
   return datagram
 }
 
-const checkOfOther = (datagram: Buffer): number =>
-  checkOf(checkOf(0, datagram.subarray(0, checkAt)), datagram.subarray(otherHeadBytes))
+const checksumOfOther = (datagram: Buffer): number =>
+  crc32(datagram.subarray(otherHeadBytes), crc32(datagram.subarray(0, checksumAt)))
 
 const isIntact = (datagram: Buffer): boolean =>
-  datagram.length >= otherHeadBytes && datagram.readUInt32BE(checkAt) === checkOfOther(datagram)
+  datagram.length >= otherHeadBytes &&
+  datagram.readUInt32BE(checksumAt) === checksumOfOther(datagram)
 
 /** Pads a hello, since an answer may not be longer than the hello. */
 export const padded = (hello: Buffer): Buffer =>
